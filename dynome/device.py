@@ -1,0 +1,82 @@
+"""Where kernels run: the CPU, a CUDA card or Apple's GPU; and how many threads they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Literal, get_args
+
+Device = Literal["cpu", "cuda", "mps"]
+
+
+def resolve(device: str = "auto") -> str:
+    """Name the device that `device` means on this machine.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` (cuda, then mps, then cpu), ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+
+    Returns
+    -------
+    str
+        A device that exists here.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the device is not available.
+
+    Examples
+    --------
+    >>> resolve("cpu")
+    'cpu'
+    """
+    if device == "cpu":
+        return "cpu"
+    kind = device.split(":")[0]
+    if device != "auto" and kind not in get_args(Device):
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}")
+    available = _accelerators()
+    if device == "auto":
+        return available[0] if available else "cpu"
+    if kind not in available:
+        raise ValueError(f"device {device!r} is not available here (found: {', '.join(['cpu', *available])})")
+    return device
+
+
+def _accelerators() -> list[str]:
+    if find_spec("torch") is None:
+        return []
+    import torch
+
+    found = ["cuda"] if torch.cuda.is_available() else []
+    return [*found, "mps"] if torch.backends.mps.is_available() else found
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Limit BLAS, OpenMP and torch to `n` threads inside the block, and restore the former limits after it.
+
+    Parameters
+    ----------
+    n : int
+        At least 1. Small problems on a busy machine are fastest with 1.
+    """
+    import sys
+
+    from threadpoolctl import threadpool_limits
+
+    if n < 1:
+        raise ValueError(f"threads must be at least 1, got {n}")
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    with threadpool_limits(limits=n):
+        if torch:
+            torch.set_num_threads(n)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
