@@ -175,7 +175,9 @@ def recording(
         data[SPIKE_COUNT] = ((TIME, NODE), _array(spike_count), {"units": "count"})
     coords = {TIME: (TIME, np.asarray(time, dtype=np.float64), {"units": "s"}), NODE: labels.as_labels(node)}
     try:
-        dataset = xr.Dataset({**data, **(covariates or {})}, coords=coords, attrs={"node_kind": node_kind, **(attrs or {})})
+        dataset = xr.Dataset(
+            {**data, **(covariates or {})}, coords=coords, attrs={"node_kind": node_kind, **(attrs or {})}
+        )
     except ValueError as error:
         raise SchemaError(f"arrays do not fit together: {error}") from error
     return validate(dataset, "recording")
@@ -230,14 +232,18 @@ def _check_units(obj: xr.Dataset, problems: Problems) -> None:
     numeric = [n for n, v in obj.data_vars.items() if v.dtype.kind in "iufc"]
     spatial = [n for n in ("x", "y", "z") if n in obj.coords]
     if without := [str(n) for n in (*numeric, *spatial) if units.of(obj[n]) is None]:
-        problems.add(f'numeric variables must have attrs["units"], missing on {listed(without)}; use "1" if dimensionless')
+        problems.add(
+            f'numeric variables must have attrs["units"], missing on {listed(without)}; use "1" if dimensionless'
+        )
 
 
 def _check_attrs(attrs: Mapping[Any, Any], where: str, problems: Problems) -> None:
     for name, value in attrs.items():
         items = value if isinstance(value, list | tuple | np.ndarray) else [value]
         if not all(isinstance(v, str | int | float | np.integer | np.floating) for v in items):
-            problems.add(f"attrs[{name!r}] of {where} must be str, int, float or a list of these, found {type(value).__name__}")
+            problems.add(
+                f"attrs[{name!r}] of {where} must be str, int, float or a list of these, found {type(value).__name__}"
+            )
 
 
 def _check_recording(obj: xr.Dataset, problems: Problems, lazy: bool) -> None:
@@ -271,7 +277,9 @@ def _check_samples(variable: xr.DataArray, problems: Problems) -> None:
         silent = variable.isnull().all(TIME).to_numpy()
         if silent.any():
             names = variable[NODE].to_numpy()[silent] if NODE in variable.coords else np.flatnonzero(silent)
-            problems.add(f"{name} is NaN at all times for {int(silent.sum())} nodes: {listed(names.tolist())}; drop them")
+            problems.add(
+                f"{name} is NaN at all times for {int(silent.sum())} nodes: {listed(names.tolist())}; drop them"
+            )
     if name == SPIKE_COUNT:
         if negative := int((variable < 0).sum()):
             problems.add(f"spike_count must be >= 0, found {negative} negative values")
@@ -308,7 +316,9 @@ def _check_edges(obj: xr.Dataset, problems: Problems) -> None:
     if (bad := int((~np.isfinite(weight)).sum())) > 0:
         problems.add(f"weight must be finite, found {bad} NaN or infinite values; drop those edges")
     if units.of(obj["weight"]) in units.COUNTS and (negative := int((weight < 0).sum())):
-        problems.add(f"weight in {obj['weight'].attrs['units']} must be >= 0, found {negative} negative; put signs in `sign`")
+        problems.add(
+            f"weight in {obj['weight'].attrs['units']} must be >= 0, found {negative} negative; put signs in `sign`"
+        )
     if "sign" in obj and not np.isin(sign := obj["sign"].to_numpy(), (-1, 0, 1)).all():
         problems.add(f"sign must be -1, 0 or 1, found {listed(np.unique(sign[~np.isin(sign, (-1, 0, 1))]).tolist())}")
     types, type_code = _edge_types(obj)
@@ -340,9 +350,13 @@ def _check_multiplicity(
     key = (type_code * n + source) * n + target
     ordered = np.sort(key)
     if (repeats := int((ordered[1:] == ordered[:-1]).sum())) > 0:
-        problems.add(f"an edge may occur once per edge_type, found {repeats} repeats; sum them (connectome.from_edges does)")
+        problems.add(
+            f"an edge may occur once per edge_type, found {repeats} repeats; sum them (connectome.from_edges does)"
+        )
         return
-    two_way = np.isin(type_code, [k for k, t in enumerate(types) if t == "gap_junction" or not obj.attrs.get("directed")])
+    two_way = np.isin(
+        type_code, [k for k, t in enumerate(types) if t == "gap_junction" or not obj.attrs.get("directed")]
+    )
     if not two_way.any():
         return
     forward, backward = key[two_way], ((type_code * n + target) * n + source)[two_way]
@@ -403,14 +417,14 @@ def _check_study(obj: xr.DataTree, problems: Problems, lazy: bool) -> None:
                 seen.setdefault(name, {}).setdefault(units.of(dataset[name]), leaf.path)
     for name, found in seen.items():
         if len(found) > 1:
-            problems.add(f"{name} must have one unit, found {', '.join(f'{u!r} in {p}' for u, p in found.items())}; convert")
+            problems.add(
+                f"{name} must have one unit, found {', '.join(f'{u!r} in {p}' for u, p in found.items())}; convert"
+            )
     if CONNECTOME in obj.children:
         _check_study_connectome(obj[CONNECTOME].to_dataset(), recordings, problems, lazy)
 
 
-def _check_study_connectome(
-    wiring: xr.Dataset, recordings: list[xr.DataTree], problems: Problems, lazy: bool
-) -> None:
+def _check_study_connectome(wiring: xr.Dataset, recordings: list[xr.DataTree], problems: Problems, lazy: bool) -> None:
     inner = Problems(CONNECTOME)
     _check_connectome(wiring, inner, lazy)
     for problem in inner.found:
@@ -422,8 +436,9 @@ def _check_study_connectome(
         nodes = leaf.to_dataset(inherit=True).coords.get(NODE)
         if nodes is not None and nodes.size and (labels.positions(nodes.to_numpy(), known) < 0).all():
             problems.add(
-                f"{leaf.path}: shares no node label with /{CONNECTOME} (recording: {listed(nodes.to_numpy().tolist(), 3)}; "
-                f"connectome: {listed(known.tolist(), 3)}); bring the names to one convention"
+                f"{leaf.path}: shares no node label with /{CONNECTOME} (recording: "
+                f"{listed(nodes.to_numpy().tolist(), 3)}; connectome: {listed(known.tolist(), 3)}); "
+                "bring the names to one convention"
             )
 
 

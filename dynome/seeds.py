@@ -54,7 +54,5 @@ def generator(random_state: int | None, *keys: str | int) -> np.random.Generator
     >>> bool(generator(0, "worm1").normal() == generator(0, "worm2").normal())
     False
     """
-    words = [
-        int.from_bytes(hashlib.sha256(f"{type(k).__name__}:{k}".encode()).digest()[:8], "little") for k in keys
-    ]
+    words = [int.from_bytes(hashlib.sha256(f"{type(k).__name__}:{k}".encode()).digest()[:8], "little") for k in keys]
     return np.random.default_rng(np.random.SeedSequence(resolve(random_state), spawn_key=tuple(words)))

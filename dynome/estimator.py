@@ -1,0 +1,220 @@
+"""Estimators: scikit-learn manners on labelled data.
+
+A method subclasses `Estimator`: ``__init__`` stores its parameters, ``fit`` validates, runs a kernel on arrays, labels
+the result and hands it to ``self._finish``. ``results_`` holds everything fitted, and nothing else is kept. Parameters
+and results are saved as Zarr plus JSON.
+
+How to add one: subclass, set ``missing_data``, list it in ``dynome.testing.ESTIMATORS``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import xarray as xr
+from sklearn.base import BaseEstimator
+
+from dynome import store
+from dynome._version import __version__
+from dynome.errors import NotFittedError, StoreError
+
+Results = xr.Dataset | xr.DataTree
+MissingData = Literal["mask", "drop", "raise"]
+
+_CLASS, _PARAMS, _RESULTS, _VALUES = "dynome_class", "dynome_params", "results", "params"
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """Base of every estimator.
+
+    Attributes
+    ----------
+    missing_data : {"mask", "drop", "raise"}
+        What `fit` does with NaN.
+    results_ : Dataset or DataTree
+        Everything fitted. Its attrs hold ``converged n_iter seconds device dtype random_state dynome_version``.
+    """
+
+    missing_data: ClassVar[MissingData]
+    results_: Any
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write parameters and results atomically; `load` reads them.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator was not fitted.
+        StoreError
+            If `path` exists or a parameter cannot be stored.
+        """
+        return store.save(self, path, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        StoreError
+            If the store is damaged or holds something else.
+        """
+        loaded = store.open(path)
+        if not isinstance(loaded, cls):
+            raise StoreError(f"{path} holds a {type(loaded).__name__}, expected a {cls.__name__}")
+        return loaded
+
+    def to_tree(self) -> xr.DataTree:
+        """Parameters and results as one tree, as `save` writes it."""
+        results = self._fitted()
+        arrays: dict[str, xr.DataArray | xr.Dataset] = {}
+        params = {k: _encode(v, k, arrays) for k, v in self.get_params(deep=False).items()}
+        tree = xr.DataTree(xr.Dataset(attrs={_CLASS: class_path(type(self)), _PARAMS: json.dumps(params)}))
+        tree[_RESULTS] = results if isinstance(results, xr.DataTree) else xr.DataTree(results)
+        for name, value in arrays.items():
+            tree[f"{_VALUES}/{name}"] = xr.DataTree(value if isinstance(value, xr.Dataset) else _wrap(value))
+        return tree
+
+    def _fitted(self) -> Any:
+        if not hasattr(self, "results_"):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted; call .fit(data) first")
+        return self.results_
+
+    def _finish(
+        self,
+        results: Results,
+        *,
+        started: float,
+        converged: bool,
+        n_iter: int,
+        random_state: int,
+        device: str = "cpu",
+        dtype: str = "float64",
+    ) -> Self:
+        """Stamp the results and keep them; `started` is ``time.perf_counter()`` at the start of `fit`."""
+        results.attrs.update(
+            converged=int(converged),
+            n_iter=int(n_iter),
+            seconds=round(time.perf_counter() - started, 6),
+            device=device,
+            dtype=str(dtype),
+            random_state=random_state,
+            dynome_version=__version__,
+        )
+        self.results_ = results
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "results_")
+
+
+def class_path(cls: type) -> str:
+    """Where a class is found again, e.g. ``"dynome.dynamics.tensor.nonnegative_cp:NonnegativeCP"``."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def from_tree(tree: xr.DataTree) -> Estimator:
+    """Rebuild an estimator from `Estimator.to_tree`.
+
+    Only classes that are already imported, or that lie in this package, are looked up: a store never makes a foreign
+    module run.
+
+    Raises
+    ------
+    StoreError
+        If the class is unknown or the parameters do not fit it.
+    """
+    estimator = _build(_find(str(tree.attrs.get(_CLASS)), Estimator), json.loads(tree.attrs[_PARAMS]), tree)
+    results = tree[_RESULTS]
+    estimator.results_ = _loaded(results)
+    return estimator  # type: ignore[no-any-return]
+
+
+def _loaded(results: Any) -> Results:
+    if not results.children:
+        return results.to_dataset().load()  # type: ignore[no-any-return]
+    alone = results.copy()
+    alone.orphan()
+    return alone.load()  # type: ignore[no-any-return]
+
+
+def _find(path: str, base: type) -> Any:
+    import sys
+
+    module, _, name = path.partition(":")
+    if module not in sys.modules and module.split(".")[0] == "dynome":
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise StoreError(f"the store names {path!r}, which this dynome does not have: {error}") from error
+    found = getattr(sys.modules.get(module), name, None)
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise StoreError(f"the store names {path!r}, which is no {base.__name__} known here; import its module first")
+    return found
+
+
+def _build(cls: Any, params: dict[str, Any], tree: xr.DataTree) -> Any:
+    try:
+        return cls(**{k: _decode(v, tree) for k, v in params.items()})
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"the stored parameters do not fit {cls.__name__}: {error}") from error
+
+
+def _encode(value: Any, name: str, arrays: dict[str, xr.DataArray | xr.Dataset]) -> Any:
+    """JSON for one parameter; arrays go into `arrays` and leave a reference."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, range):
+        return {"range": [value.start, value.stop, value.step]}
+    if isinstance(value, slice):
+        return {"slice": [_encode(v, name, arrays) for v in (value.start, value.stop, value.step)]}
+    if isinstance(value, list | tuple):
+        items = [_encode(v, f"{name}_{k}", arrays) for k, v in enumerate(value)]
+        return {"tuple" if isinstance(value, tuple) else "list": items}
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {"dict": {k: _encode(v, f"{name}_{k}", arrays) for k, v in value.items()}}
+    if isinstance(value, np.ndarray):
+        arrays[name] = xr.DataArray(value)
+        return {"array": name}
+    if isinstance(value, xr.DataArray | xr.Dataset):
+        arrays[name] = value
+        return {"dataarray" if isinstance(value, xr.DataArray) else "dataset": name}
+    if isinstance(value, BaseEstimator):
+        params = {k: _encode(v, f"{name}_{k}", arrays) for k, v in value.get_params(deep=False).items()}
+        return {"object": class_path(type(value)), "params": params}
+    raise StoreError(f"parameter {name} is a {type(value).__name__} and cannot be stored; use plain values or arrays")
+
+
+def _decode(value: Any, tree: xr.DataTree) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "object" in value:
+        return _build(_find(value["object"], BaseEstimator), value["params"], tree)
+    (form, content), *_ = value.items()
+    if form in ("array", "dataarray", "dataset"):
+        data = tree[f"{_VALUES}/{content}"].to_dataset().load()
+        array = data.get("values", xr.DataArray())
+        return {"dataset": data, "array": array.to_numpy(), "dataarray": _unwrap(data)}[form]
+    plain: Any = (
+        {k: _decode(v, tree) for k, v in content.items()} if form == "dict" else [_decode(v, tree) for v in content]
+    )
+    builders: dict[str, Callable[[Any], Any]] = {"tuple": tuple, "range": lambda v: range(*v), "slice": lambda v: slice(*v)}
+    return builders.get(form, lambda v: v)(plain)
+
+
+def _wrap(array: xr.DataArray) -> xr.Dataset:
+    name = "" if array.name is None else str(array.name)
+    return array.rename("values").to_dataset().assign_attrs(name=name)
+
+
+def _unwrap(data: xr.Dataset) -> xr.DataArray | None:
+    return data["values"].rename(data.attrs.get("name") or None) if "values" in data else None
