@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from dynome.errors import InputError, listed
+
 _CHUNK = 1 << 15  # labels hashed at a time: small enough to stay in cache
 
 StrArray = NDArray[np.str_]
 
 
-def as_labels(values: ArrayLike | Iterable[Any]) -> StrArray:
+def as_labels(values: Any) -> StrArray:
     """Labels as a fixed-width string array.
 
     Parameters
@@ -70,6 +71,11 @@ def positions(values: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     (n,)
         ``labels[out[k]] == values[k]`` wherever ``out[k] >= 0``.
 
+    Raises
+    ------
+    InputError
+        If `labels` repeat.
+
     Examples
     --------
     >>> positions(["b", "x", "a", "b"], ["a", "b"]).tolist()
@@ -80,8 +86,11 @@ def positions(values: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     hashes = _hash(known)
     index = pd.Index(hashes)
     if not index.is_unique:
-        # Equal labels, or two labels with one 64-bit hash: let pandas compare the strings themselves.
-        return pd.Index(known.astype(object)).get_indexer(pd.Index(array.astype(object), dtype=object))
+        if repeated := duplicates(known):
+            raise InputError(f"labels must be unique to be looked up, found repeated {listed(repeated)}")
+        # Two labels with one 64-bit hash: let pandas compare the strings themselves.
+        exact = pd.Index(known.astype(object)).get_indexer(pd.Index(array.astype(object), dtype=object))
+        return np.asarray(exact, dtype=np.int64)
     out = np.empty(array.size, dtype=np.int64)
     for start in range(0, array.size, _CHUNK):
         part = array[start : start + _CHUNK].astype(np.str_, copy=False)
@@ -95,7 +104,7 @@ def _hash(values: StrArray) -> NDArray[np.uint64]:
     """A 64-bit polynomial hash of each label; padding counts as zero, so widths may differ."""
     letters = np.ascontiguousarray(values).view(np.uint32).reshape(values.size, -1)
     powers = np.cumprod(np.full(letters.shape[1], 0x9E3779B97F4A7C15, dtype=np.uint64))
-    return letters.astype(np.uint64) @ powers
+    return np.asarray(letters.astype(np.uint64) @ powers, dtype=np.uint64)
 
 
 def duplicates(labels: ArrayLike) -> list[str]:

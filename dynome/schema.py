@@ -187,18 +187,21 @@ def _array(values: ArrayLike) -> Any:
     return values if hasattr(values, "dask") else np.asarray(values)
 
 
-def _check_labels(obj: xr.Dataset | xr.DataArray, dim: str, problems: Problems) -> None:
+def _check_labels(obj: xr.Dataset | xr.DataArray, dim: str, problems: Problems) -> bool:
+    """Note what is wrong with the labels of `dim`; True if they can be looked up."""
     if dim not in obj.coords:
         problems.add(f"{dim} must have labels, found none; assign them with .assign_coords({dim}=[...])")
-        return
+        return False
     values = obj[dim].to_numpy()
     if values.dtype.kind not in "UT" and not (values.dtype.kind == "O" and all(isinstance(v, str) for v in values)):
         problems.add(f"{dim} labels must be strings, found dtype {values.dtype}; convert with dynome.labels.as_labels")
-        return
+        return False
     if (empty := int((values == "").sum())) > 0:
         problems.add(f"{empty} {dim} labels are empty strings; give each {dim} a label")
     if repeated := [v for v in labels.duplicates(values) if v]:
         problems.add(f"{dim} labels must be unique, found repeated {listed(repeated)}; rename or drop the repeats")
+        return False
+    return not empty
 
 
 def _check_clock(obj: xr.Dataset, problems: Problems) -> None:
@@ -291,7 +294,7 @@ def _check_connectome(obj: xr.Dataset, problems: Problems, lazy: bool) -> None:
     if missing := [d for d in (NODE, EDGE) if d not in obj.dims]:
         problems.add(f"expected dims node and edge, missing {listed(missing)}, found {tuple(map(str, obj.dims))}")
         return
-    _check_labels(obj, NODE, problems)
+    labelled = _check_labels(obj, NODE, problems)
     _check_attrs(obj.attrs, "the connectome", problems)
     if obj.attrs.get("directed") not in (0, 1):
         problems.add(f'attrs["directed"] must be 1 or 0, found {obj.attrs.get("directed")!r}')
@@ -304,7 +307,7 @@ def _check_connectome(obj: xr.Dataset, problems: Problems, lazy: bool) -> None:
         return
     if units.of(obj["weight"]) is None:
         problems.add('weight must have attrs["units"], e.g. "synapses" or "1"')
-    if NODE in obj.coords and (lazy or _in_memory(obj[SOURCE])):
+    if labelled and (lazy or _in_memory(obj[SOURCE])):
         _check_edges(obj, problems)
 
 
@@ -429,7 +432,7 @@ def _check_study_connectome(wiring: xr.Dataset, recordings: list[xr.DataTree], p
     _check_connectome(wiring, inner, lazy)
     for problem in inner.found:
         problems.add(f"/{CONNECTOME}: {problem}")
-    if NODE not in wiring.coords:
+    if NODE not in wiring.coords or labels.duplicates(wiring[NODE].to_numpy()):
         return
     known = wiring[NODE].to_numpy()
     for leaf in recordings:
