@@ -52,7 +52,7 @@ def as_labels(values: Any) -> StrArray:
         if missing.any():
             raise ValueError(f"{int(missing.sum())} of {array.size} labels are missing")
         if array.dtype.kind == "T" or all(isinstance(v, str | int | np.integer) for v in array):
-            return array.astype(np.str_)
+            return array.astype(object).astype(np.str_)
     raise ValueError(f"labels must be strings or integers, got dtype {array.dtype} such as {array.ravel()[0]!r}")
 
 
@@ -83,6 +83,8 @@ def positions(values: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     """
     known = np.asarray(labels).astype(np.str_)
     array = np.asarray(values)
+    if not known.size:
+        return np.full(array.size, -1, dtype=np.int64)
     hashes = _hash(known)
     index = pd.Index(hashes)
     if not index.is_unique:
@@ -100,9 +102,72 @@ def positions(values: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     return out
 
 
+def factorize(values: ArrayLike | pd.Series) -> tuple[NDArray[np.int64], StrArray]:
+    """Distinct labels and, for each value, which of them it is.
+
+    Parameters
+    ----------
+    values : (n,)
+        Labels of any kind that `as_labels` takes, besides pandas columns and categories. Millions are welcome.
+
+    Returns
+    -------
+    codes : (n,)
+        ``labels[codes]`` are the values.
+    labels : (m,)
+        Sorted; ids by their value, so that ``"9"`` comes before ``"10"``.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or is no label.
+
+    Examples
+    --------
+    >>> codes, found = factorize([10, 9, 10])
+    >>> codes.tolist(), found.tolist()
+    ([1, 0, 1], ['9', '10'])
+    """
+    array = values if isinstance(values, pd.Series | np.ndarray) else as_labels(values)
+    if isinstance(array, np.ndarray) and array.dtype.kind == "T":
+        array = as_labels(array)
+    if isinstance(array, np.ndarray) and array.dtype.kind == "U":
+        codes, found = _factorize_fixed_width(array)
+    else:
+        raw, distinct = pd.factorize(array)
+        if missing := int((raw < 0).sum()):
+            raise ValueError(f"{missing} of {raw.size} labels are missing")
+        codes, found = np.asarray(raw, dtype=np.int64), as_labels(np.asarray(distinct))
+    names, inverse = np.unique(found, return_inverse=True)
+    rank = np.arange(names.size)
+    if np.char.isdecimal(names).all():
+        by_value = np.lexsort((names, np.char.str_len(names)))
+        names, rank[by_value] = names[by_value], np.arange(names.size)
+    return rank[inverse][codes], names
+
+
+def _factorize_fixed_width(values: StrArray) -> tuple[NDArray[np.int64], StrArray]:
+    """Codes by order of appearance, through the hash of `positions`."""
+    starts = range(0, values.size, _CHUNK)
+    hashes = np.empty(values.size, dtype=np.uint64)
+    for start in starts:
+        hashes[start : start + _CHUNK] = _hash(values[start : start + _CHUNK])
+    codes, distinct = pd.factorize(hashes)
+    first = np.zeros(distinct.size, dtype=np.int64)
+    first[codes[::-1]] = np.arange(values.size)[::-1]
+    found = values[first]
+    for start in starts:
+        if (found[codes[start : start + _CHUNK]] != values[start : start + _CHUNK]).any():
+            # Two labels with one 64-bit hash: let pandas compare the strings themselves.
+            codes, objects = pd.factorize(values.astype(object))
+            found = objects.astype(np.str_)
+            break
+    return np.asarray(codes, dtype=np.int64), found
+
+
 def _hash(values: StrArray) -> NDArray[np.uint64]:
     """A 64-bit polynomial hash of each label; padding counts as zero, so widths may differ."""
-    letters = np.ascontiguousarray(values).view(np.uint32).reshape(values.size, -1)
+    letters = np.ascontiguousarray(values).view(np.uint32).reshape(values.size, values.dtype.itemsize // 4)
     powers = np.cumprod(np.full(letters.shape[1], 0x9E3779B97F4A7C15, dtype=np.uint64))
     return np.asarray(letters.astype(np.uint64) @ powers, dtype=np.uint64)
 
