@@ -183,6 +183,38 @@ def recording(
     return validate(dataset, "recording")
 
 
+def edge_types(connectome: xr.Dataset) -> tuple[list[str], NDArray[np.int64]]:
+    """The edge types that occur, in the order of `EDGE_TYPES`, and for each edge which of them it is.
+
+    Parameters
+    ----------
+    connectome : Dataset
+        With ``edge_type (edge)``.
+
+    Returns
+    -------
+    types : list of str
+        Types that the schema does not know come last.
+    codes : (edge,)
+        ``types[codes[k]]`` is the type of edge k.
+
+    Raises
+    ------
+    ValueError
+        If an edge type is missing.
+    """
+    values = connectome["edge_type"].to_numpy()
+    if not values.size:
+        return [], np.zeros(0, dtype=np.int64)
+    # Edges usually come type by type: one look at each run instead of one at each edge.
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    codes, names = labels.factorize(values[starts])
+    known = [t for t in EDGE_TYPES if t in names]
+    types = known + [t for t in names.tolist() if t not in known]
+    rank = np.array([types.index(t) for t in names.tolist()], dtype=np.int64)
+    return types, np.repeat(rank[codes], np.diff(starts, append=values.size))
+
+
 def _array(values: ArrayLike) -> Any:
     return values if hasattr(values, "dask") else np.asarray(values)
 
@@ -324,7 +356,11 @@ def _check_edges(obj: xr.Dataset, problems: Problems) -> None:
         )
     if "sign" in obj and not np.isin(sign := obj["sign"].to_numpy(), (-1, 0, 1)).all():
         problems.add(f"sign must be -1, 0 or 1, found {listed(np.unique(sign[~np.isin(sign, (-1, 0, 1))]).tolist())}")
-    types, type_code = _edge_types(obj)
+    try:
+        types, type_code = edge_types(obj)
+    except ValueError as error:
+        problems.add(f"edge_type cannot be read: {error}")
+        return
     if unknown := [t for t in types if t not in EDGE_TYPES]:
         problems.add(f"edge_type must be one of {', '.join(EDGE_TYPES)}; found {listed(unknown)}")
     node = obj[NODE].to_numpy()
@@ -370,19 +406,6 @@ def _check_multiplicity(
             "gap junctions and undirected edges must be stored in both directions with one weight, found "
             f"{single or 'unequal'} {'one-way edges' if single else 'weights'}; symmetrise (connectome.from_edges does)"
         )
-
-
-def _edge_types(obj: xr.Dataset) -> tuple[list[str], NDArray[np.int64]]:
-    """Distinct edge types and the code of each edge."""
-    values = obj["edge_type"].to_numpy()
-    types = [str(t) for t in dict.fromkeys(values[:1].tolist() + [t for t in EDGE_TYPES if (values == t).any()])]
-    code = np.full(values.size, -1, dtype=np.int64)
-    for k, name in enumerate(types):
-        code[values == name] = k
-    if (code < 0).any():
-        types += (rest := np.unique(values[code < 0]).tolist())
-        code[code < 0] = len(types) - len(rest) + np.searchsorted(rest, values[code < 0])
-    return types, code
 
 
 def _check_functional_connectivity(obj: xr.DataArray, problems: Problems, lazy: bool) -> None:
