@@ -1,0 +1,1 @@
+"""Affinity tensors and their nonnegative factorisation."""
