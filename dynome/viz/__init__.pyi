@@ -1,3 +1,4 @@
 from dynome.viz.covariates import plot_covariates as plot_covariates
 from dynome.viz.matrix import plot_matrix as plot_matrix
+from dynome.viz.network import plot_connectome as plot_connectome
 from dynome.viz.recording import plot_recording as plot_recording

@@ -171,14 +171,17 @@ def settle(ax: Axes) -> None:
         engine.execute(figure)
 
 
-def add_colorbar(ax: Axes, mappable: ScalarMappable, label: str, *, extend: str, missing: bool) -> None:
-    """A colour bar at the right of `ax`, with a grey chip under it where values are missing."""
+def add_colorbar(
+    ax: Axes, mappable: ScalarMappable, label: str, *, extend: str, missing: bool, bottom: float = 0.0
+) -> None:
+    """A colour bar at the right of `ax`, from height `bottom` to the top, over a grey chip where values are missing."""
     from matplotlib.colors import LogNorm
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    width = 0.014 / max(ax.get_position().width, 0.3)
-    cax = ax.inset_axes((1.02, 0.18 if missing else 0.0, 1.4 * width, 0.82 if missing else 1.0))
+    width = 0.02 / max(ax.get_position().width, 0.3)
+    floor = bottom + 0.18 * (1 - bottom) if missing else bottom
+    cax = ax.inset_axes((1.02, floor, width, 1 - floor))
     bar = ax.figure.colorbar(mappable, cax=cax, extend=extend)
     bar.set_label(label, fontsize=TICK)
     bar.outline.set_visible(False)
@@ -189,7 +192,7 @@ def add_colorbar(ax: Axes, mappable: ScalarMappable, label: str, *, extend: str,
     cax.tick_params(labelsize=NOTE, length=2, color=MUTED)
     cax.minorticks_off()
     if missing:
-        chip = ax.inset_axes((1.02, 0.03, 1.4 * width, 0.05))
+        chip = ax.inset_axes((1.02, bottom + 0.03, width, 0.05))
         chip.add_patch(Rectangle((0, 0), 1, 1, color=MISSING))
         chip.set(xlim=(0, 1), ylim=(0, 1), xticks=[])
         chip.set_yticks([0.5], ["missing"], fontsize=NOTE)
@@ -197,6 +200,23 @@ def add_colorbar(ax: Axes, mappable: ScalarMappable, label: str, *, extend: str,
         chip.tick_params(length=0)
         despine(chip, keep=())
         chip.tick_params(labelsize=NOTE)
+
+
+def add_legend(ax: Axes, colors: dict[str, str], title: str, mark: Literal["o", "-"], height: float) -> None:
+    """A legend to the right of `ax`, at its top (1) or its bottom (0); several can stand beside one another."""
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
+    style: dict[str, Any] = {"ls": "", "marker": "o", "ms": 6} if mark == "o" else {"lw": 2}
+    handles = [Line2D([], [], color=color, **style) for color in colors.values()]
+    legend = Legend(
+        ax, handles, list(map(shortened, colors)), loc="upper left" if height else "lower left",
+        bbox_to_anchor=(1.01, height), bbox_transform=ax.transAxes, frameon=False, fontsize=NOTE,
+        labelcolor=INK, alignment="left", borderaxespad=0, handletextpad=0.5, handlelength=1.2,
+    )  # fmt: skip
+    legend.set_title(title, prop={"size": NOTE})
+    ax.add_artist(legend)
+    legend.set_clip_on(False)  # else the layout takes it for clipped and leaves no room
 
 
 def no_data(ax: Axes, message: str) -> Axes:

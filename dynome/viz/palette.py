@@ -26,19 +26,21 @@ CATEGORIES = (
     "#332288", "#44AA99", "#882255", "#999933", "#CC6677", "#88CCEE", "#117733", "#DDCC77", "#AA4499",
 )  # fmt: skip
 MISSING = "#BDBDBD"
+POSITIVE, NEGATIVE = "#B2182B", "#2166AC"
 INK, MUTED = "#222222", "#6B6B6B"
 
 SEQUENTIAL, DIVERGING, ON_WHITE = "viridis", "RdBu_r", "magma_r"
 
+# Quieter than the categories, so that connections are not taken for the colour of a node.
 EDGE_TYPE = {
-    "chemical": "#0072B2",
-    "gap_junction": "#D55E00",
-    "peptidergic": "#CC79A7",
-    "monoaminergic": "#E69F00",
-    "functional": "#009E73",
-    "structural": "#56B4E9",
-    "synaptic": "#332288",
-    "contact": "#999933",
+    "chemical": "#64748B",
+    "gap_junction": "#B45309",
+    "functional": "#0F766E",
+    "peptidergic": "#A21CAF",
+    "monoaminergic": "#A16207",
+    "structural": "#475569",
+    "synaptic": "#1E3A8A",
+    "contact": "#78716C",
 }
 
 _few = 200  # below this many values no value is an outlier
