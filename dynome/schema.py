@@ -13,7 +13,8 @@ study                       DataTree ``/{animal}`` or ``/{animal}/{session}``; `
 =========================== ========================================================================================
 
 ``source`` is presynaptic, ``target`` postsynaptic. A gap junction, and every edge of an undirected connectome, is
-stored in both directions. An absent edge is not a zero-weight edge. NaN is a missing value.
+stored in both directions. An absent edge is not a zero-weight edge. NaN is a missing value. Weights whose edge types
+have different units have ``attrs["units"] = "mixed"`` and ``attrs["units_{edge_type}"]`` for each.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ DIMS = (
 )  # fmt: skip
 
 ACTIVITY, SPIKE_COUNT = "activity", "spike_count"
+MIXED = "mixed"
 CONNECTOME, TRUTH = "connectome", "truth"
 EDGE_TYPES = (
     "chemical", "gap_junction", "functional", "peptidergic", "monoaminergic", "structural", "synaptic", "contact",
@@ -343,26 +345,61 @@ def _check_connectome(obj: xr.Dataset, problems: Problems, lazy: bool) -> None:
         _check_edges(obj, problems)
 
 
-def _check_edges(obj: xr.Dataset, problems: Problems) -> None:
-    weight = obj["weight"].to_numpy()
+def check_edge_values(connectome: xr.Dataset, problems: Problems) -> tuple[list[str], NDArray[np.int64]] | None:
+    """Check what can be told of edges without their ends: weights, signs and types.
+
+    For whoever made the ends from positions and so knows that they are right; `validate` checks these too.
+
+    Parameters
+    ----------
+    connectome : Dataset
+        With the variables of the schema.
+    problems : Problems
+        Gathers what is wrong.
+
+    Returns
+    -------
+    tuple or None
+        What `edge_types` returns, or None where weights or types cannot be read.
+    """
+    weight = connectome["weight"].to_numpy()
     if weight.dtype.kind not in "iuf":
         problems.add(f"weight must be numeric, found dtype {weight.dtype}")
-        return
+        return None
     if (bad := int((~np.isfinite(weight)).sum())) > 0:
         problems.add(f"weight must be finite, found {bad} NaN or infinite values; drop those edges")
-    if units.of(obj["weight"]) in units.COUNTS and (negative := int((weight < 0).sum())):
-        problems.add(
-            f"weight in {obj['weight'].attrs['units']} must be >= 0, found {negative} negative; put signs in `sign`"
-        )
-    if "sign" in obj and not np.isin(sign := obj["sign"].to_numpy(), (-1, 0, 1)).all():
+    if "sign" in connectome and not np.isin(sign := connectome["sign"].to_numpy(), (-1, 0, 1)).all():
         problems.add(f"sign must be -1, 0 or 1, found {listed(np.unique(sign[~np.isin(sign, (-1, 0, 1))]).tolist())}")
     try:
-        types, type_code = edge_types(obj)
+        types, type_code = edge_types(connectome)
     except ValueError as error:
         problems.add(f"edge_type cannot be read: {error}")
-        return
+        return None
     if unknown := [t for t in types if t not in EDGE_TYPES]:
         problems.add(f"edge_type must be one of {', '.join(EDGE_TYPES)}; found {listed(unknown)}")
+    negative = weight < 0
+    for code, name in enumerate(types if negative.any() else ()):
+        unit = weight_unit(connectome, name)
+        if unit in units.COUNTS and (count := int(negative[type_code == code].sum())):
+            problems.add(f"weight in {unit} must be >= 0, found {count} negative; put signs in `sign`")
+    return types, type_code
+
+
+def weight_unit(connectome: xr.Dataset, edge_type: str) -> str:
+    """The unit of the weights of one edge type.
+
+    Where edge types have different units, ``attrs["units"]`` of ``weight`` is ``"mixed"`` and
+    ``attrs["units_{edge_type}"]`` tells each.
+    """
+    attrs = connectome["weight"].attrs
+    return units.canonical(str(attrs.get(f"units_{edge_type}", attrs.get("units", units.DIMENSIONLESS))))
+
+
+def _check_edges(obj: xr.Dataset, problems: Problems) -> None:
+    readable = check_edge_values(obj, problems)
+    if readable is None:
+        return
+    types, type_code = readable
     node = obj[NODE].to_numpy()
     ends = {end: labels.positions(obj[end].to_numpy(), node) for end in (SOURCE, TARGET)}
     unresolved = False
@@ -371,9 +408,9 @@ def _check_edges(obj: xr.Dataset, problems: Problems) -> None:
             unresolved = True
             strangers = np.unique(obj[end].to_numpy()[where < 0]).tolist()
             problems.add(f"{end} must name nodes, found unknown {listed(strangers)}; add the nodes or drop the edges")
-    if unresolved or not weight.size:
+    if unresolved or not type_code.size:
         return
-    _check_multiplicity(obj, ends, types, type_code, weight, problems)
+    _check_multiplicity(obj, ends, types, type_code, obj["weight"].to_numpy(), problems)
 
 
 def _check_multiplicity(
