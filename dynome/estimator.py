@@ -207,7 +207,11 @@ def _decode(value: Any, tree: xr.DataTree) -> Any:
     plain: Any = (
         {k: _decode(v, tree) for k, v in content.items()} if form == "dict" else [_decode(v, tree) for v in content]
     )
-    builders: dict[str, Callable[[Any], Any]] = {"tuple": tuple, "range": lambda v: range(*v), "slice": lambda v: slice(*v)}
+    builders: dict[str, Callable[[Any], Any]] = {
+        "tuple": tuple,
+        "range": lambda v: range(*v),
+        "slice": lambda v: slice(*v),
+    }
     return builders.get(form, lambda v: v)(plain)
 
 

@@ -2,8 +2,8 @@
 
 `save` writes beside the final name and renames, so that a killed process leaves nothing under that name. A manifest
 in the attributes of the root group lists every file with its size: Zarr reads a missing chunk as fill values, the
-manifest makes it an error. Every chunk carries a CRC-32C, so a damaged one is an error when it is read. `open` is lazy: coordinates
-are in memory, variables are dask arrays.
+manifest makes it an error. Every chunk carries a CRC-32C, so a damaged one is an error when it is read. `open` is
+lazy: coordinates are in memory, variables are dask arrays.
 
 Strings are ``<U`` in memory and variable-length on disk; attributes are str, int, float or lists of these.
 """
