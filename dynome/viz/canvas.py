@@ -214,7 +214,8 @@ def add_legend(ax: Axes, colors: dict[str, str], title: str, mark: Literal["o", 
         bbox_to_anchor=(1.01, height), bbox_transform=ax.transAxes, frameon=False, fontsize=NOTE,
         labelcolor=INK, alignment="left", borderaxespad=0, handletextpad=0.5, handlelength=1.2,
     )  # fmt: skip
-    legend.set_title(title, prop={"size": NOTE})
+    legend.set_title(title)
+    legend.get_title().set_fontsize(NOTE)
     ax.add_artist(legend)
     legend.set_clip_on(False)  # else the layout takes it for clipped and leaves no room
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
+_page = (8.4, 5.8)  # inches
 _max_named = 14  # categories in a legend
 
 
@@ -74,12 +75,11 @@ def plot_connectome(
     ...      "edge_type": ("edge", ["chemical", "chemical"])}, {"node": ["AVAL", "DA1", "VA1"]}, {"directed": 1})
     >>> ax = plot_connectome(wiring, max_edges=1, ax=Figure().subplots())
     >>> ax.texts[0].get_text()
-    '1 strongest of 2 connections'
+    '1 strongest of 2 connections; senders stand above receivers'
     """
     canvas.require_variables(connectome, ("node", "source", "target", "weight", "edge_type"), "a connectome")
-    ax = canvas.axes_or_new(ax, (8.4, 5.8))
     if not connectome.sizes["node"]:
-        return canvas.no_data(ax, "no data: the connectome has no nodes")
+        return canvas.no_data(canvas.axes_or_new(ax, _page), "no data: the connectome has no nodes")
     names = canvas.labels_of(connectome, "node")
     ends = _ends(connectome, names)
     weight = np.nan_to_num(canvas.finite(connectome["weight"]))
@@ -88,6 +88,7 @@ def plot_connectome(
     where = positions if positions is not None else connectome if {"x", "y"} <= set(connectome.variables) else None
     place, note = _placed(where, names) if where is not None else _arranged(connectome, ends, weight)
     size = _sizes(strength)
+    ax = canvas.axes_or_new(ax, _page if where is None else _page_for(place))
     draw_links(ax, links, place)
     _draw_nodes(ax, _values(connectome, color, names), place, size)
     _frame(ax, place, where)
@@ -217,11 +218,17 @@ def _frame(ax: Axes, place: Floats, where: xr.Dataset | None) -> None:
     ax.set_aspect("equal", adjustable="box")
     if unit := canvas.unit_of(where["x"]):
         length = _round_length(0.2 * span[0])
-        label = f"{length:g} {unit}"
+        end, floor = high[0], low[1] - 0.05 * span[1]
         bar = {"arrowstyle": "-", "lw": 1.5, "color": INK, "shrinkA": 0, "shrinkB": 0}
-        ends = [((high[0] - back), low[1] - 0.05 * span[1]) for back in (length, 0)]
-        ax.annotate("", *ends, arrowprops=bar)
-        ax.annotate(label, ends[1], (0, -3), textcoords="offset points", ha="right", va="top", fontsize=canvas.NOTE)
+        ax.annotate("", (end - length, floor), (end, floor), arrowprops=bar)
+        style: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "va": "top", "fontsize": canvas.NOTE}
+        ax.annotate(f"{length:g} {unit}", (end, floor), (0, -3), **style)
+
+
+def _page_for(place: Floats) -> tuple[float, float]:
+    """A figure of the shape of the body, beside which the legends fit."""
+    width, height = np.nanmax(place, axis=0) - np.nanmin(place, axis=0)
+    return _page[0], float(np.clip(0.6 + 6.4 * height / width, 2.8, 8)) if width > 0 else _page[1]
 
 
 def _round_length(length: float) -> float:
@@ -234,14 +241,5 @@ def _say(ax: Axes, links: Links, note: str) -> None:
     """Under the drawing: how many connections it shows, and what its layout means."""
     drawn = links.weight.size
     count = f"{drawn:,} strongest of {links.total:,} connections" if drawn < links.total else f"{drawn:,} connections"
-    text = f"{count}; {note}" if note else count
-    ax.annotate(
-        text,
-        (0, 0),
-        (0, -4),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        va="top",
-        fontsize=canvas.NOTE,
-        color=MUTED,
-    )
+    style: dict[str, Any] = {"textcoords": "offset points", "va": "top", "fontsize": canvas.NOTE, "color": MUTED}
+    ax.annotate(f"{count}; {note}" if note else count, (0, 0), (0, -4), xycoords="axes fraction", **style)
