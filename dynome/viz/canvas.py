@@ -164,6 +164,16 @@ def axes_below(ax: Axes, share: float) -> Axes:
     return ax.figure.add_subplot(rooms[1], sharex=ax)
 
 
+def axes_beside(ax: Axes, share: float) -> Axes:
+    """New axes to the right of `ax`, with this share of its room."""
+    spec = ax.get_subplotspec()
+    if spec is None:
+        return ax.inset_axes((1.03, 0, share / (1 - share), 1))
+    rooms = spec.subgridspec(1, 2, width_ratios=(1 - share, share), wspace=0.03)
+    ax.set_subplotspec(rooms[0])
+    return ax.figure.add_subplot(rooms[1])
+
+
 def settle(ax: Axes) -> None:
     """Lay the figure out once: with a fixed aspect the first layout is only close, and what follows may measure it."""
     figure = ax.get_figure(root=True)

@@ -25,6 +25,7 @@ CATEGORIES = (
     *OKABE_ITO,
     "#332288", "#44AA99", "#882255", "#999933", "#CC6677", "#88CCEE", "#117733", "#DDCC77", "#AA4499",
 )  # fmt: skip
+SERIES = tuple(c for c in CATEGORIES if c not in ("#F0E442", "#000000"))  # lines on white, apart from black data
 MISSING = "#BDBDBD"
 POSITIVE, NEGATIVE = "#B2182B", "#2166AC"
 INK, MUTED = "#222222", "#6B6B6B"
