@@ -1,3 +1,13 @@
 from dynome.connectome.construction import from_adjacency as from_adjacency
 from dynome.connectome.construction import from_edges as from_edges
 from dynome.connectome.construction import from_networkx as from_networkx
+from dynome.connectome.conversion import to_dense as to_dense
+from dynome.connectome.conversion import to_edges as to_edges
+from dynome.connectome.conversion import to_scipy as to_scipy
+from dynome.connectome.graphs import to_networkx as to_networkx
+from dynome.connectome.graphs import to_pyg as to_pyg
+from dynome.connectome.grouping import group_nodes as group_nodes
+from dynome.connectome.layers import aggregate as aggregate
+from dynome.connectome.layers import merge as merge
+from dynome.connectome.selection import reorder as reorder
+from dynome.connectome.selection import subgraph as subgraph

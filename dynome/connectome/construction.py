@@ -17,8 +17,9 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from dynome import labels, schema
-from dynome.connectome import edge_table, node_table, reading
-from dynome.connectome.edge_table import Asymmetric, Duplicates, EdgeTable
+from dynome.connectome import edge_table, multiplicity, node_table, reading
+from dynome.connectome.edge_table import EdgeTable
+from dynome.connectome.multiplicity import Asymmetric, Duplicates
 from dynome.errors import InputError, Problems, SchemaError, listed
 from dynome.schema import NODE, SOURCE, TARGET
 from dynome.units import canonical
@@ -219,14 +220,16 @@ def from_networkx(
         columns = columns.drop(columns="weight", errors="ignore").rename(columns={weight: "weight"})
     about = {**graph.graph, **(attrs or {})}
     about.pop("directed", None)
-    kept = {name.removeprefix("units_"): about.pop(name) for name in list(about) if name.startswith("units")}
+    told = {name: about.pop(name) for name in list(about) if name == "units" or name.startswith("units_")}
+    unit_of = {name.removeprefix("units_") if name != "units" else "weight": unit for name, unit in told.items()}
+    unit_of |= {"weight": units} if isinstance(units, str) else units or {}
     names = labels.as_labels(list(graph.nodes))
     coords = pd.DataFrame([data for _, data in graph.nodes(data=True)], index=names)
     return from_edges(
         {SOURCE: [a for a, *_ in ends], TARGET: [b for _, b, *_ in ends], **{str(c): columns[c] for c in columns}},
         node=names,
         directed=graph.is_directed(),
-        units=units if units is not None else {"weight": kept.pop("units"), **kept} if "units" in kept else kept,
+        units=unit_of,
         edge_type=edge_type,
         duplicates=duplicates,
         node_coords=coords,
@@ -248,8 +251,8 @@ def _connectome(
     edge_table.check_choice("duplicates", duplicates, Duplicates)
     edge_table.check_choice("asymmetric", asymmetric, Asymmetric)
     names = nodes[NODE].to_numpy()
-    table = edge_table.collapsed(table, names.size, duplicates, problems)
-    table = edge_table.both_ways(table, names, directed, asymmetric, problems)
+    table = multiplicity.collapsed(table, names.size, duplicates, problems)
+    table = multiplicity.both_ways(table, names, directed, asymmetric, problems)
     layer_unit = {name: unit_of.get(name, unit_of.get("weight", "")) for name in table.layers}
     if unknown := [name for name, unit in layer_unit.items() if not unit]:
         problems.add(
