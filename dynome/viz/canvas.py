@@ -123,11 +123,11 @@ def shortened(label: str, limit: int = MAX_LABEL_LENGTH) -> str:
     return label if len(label) <= limit else label[: limit - 1] + "…"
 
 
-def label_ticks(ax: Axes, axis: Literal["x", "y"], names: list[str], what: str) -> None:
-    """Name every row (``"y"``) or column (``"x"``) at ``0, 1, ...`` where that is legible, else count them."""
+def label_ticks(ax: Axes, axis: Literal["x", "y"], names: list[str], what: str, crowd: str = "") -> None:
+    """Name every row (``"y"``) or column (``"x"``) at ``0, 1, ...`` where that is legible, else say `crowd`."""
     size = _legible(ax, axis, len(names))
     set_label = ax.set_ylabel if axis == "y" else ax.set_xlabel
-    set_label(what if size else f"{what} ({len(names):,} nodes)", fontsize=LABEL)
+    set_label(what if size else crowd or f"{what} ({len(names):,})", fontsize=LABEL)
     ax.tick_params(axis=axis, length=0, pad=2)
     if not size:
         (ax.set_yticks if axis == "y" else ax.set_xticks)([])

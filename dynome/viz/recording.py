@@ -82,7 +82,8 @@ def plot_recording(
     ax.invert_yaxis()
     canvas.despine(ax, keep=())
     sorting = ", sorted by similarity" if order == "similarity" and rank.size > 2 else ""
-    canvas.label_ticks(ax, "y", [names[k] for k in rank], f"{recording.attrs.get('node_kind', 'node')}s{sorting}")
+    what = f"{recording.attrs.get('node_kind', 'node')}s{sorting}"
+    canvas.label_ticks(ax, "y", [names[k] for k in rank], what, f"{rank.size:,} {what}")
     ax.set_xlabel(canvas.quantity(clock), fontsize=canvas.LABEL)
     missing = bool(np.isnan(cells).any())
     canvas.add_colorbar(ax, mesh, canvas.quantity(activity, "activity"), extend=scale.extend, missing=missing)
