@@ -3,3 +3,8 @@ from dynome.dynamics.tensor.affinities import affinity as affinity
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP
 from dynome.dynamics.tensor.pairs import fold as fold
 from dynome.dynamics.tensor.pairs import unfold as unfold
+from dynome.dynamics.connectivity.lagged import lagged_correlation as lagged_correlation
+from dynome.dynamics.connectivity.lagged import peak_lag as peak_lag
+from dynome.dynamics.connectivity.tangent import covariance_from_tangent as covariance_from_tangent
+from dynome.dynamics.connectivity.tangent import tangent_connectivity as tangent_connectivity
+from dynome.dynamics.connectivity.windowed import dynamic_connectivity as dynamic_connectivity
