@@ -11,3 +11,8 @@ from dynome.connectome.layers import aggregate as aggregate
 from dynome.connectome.layers import merge as merge
 from dynome.connectome.selection import reorder as reorder
 from dynome.connectome.selection import subgraph as subgraph
+from dynome.connectome.worm_names import homologue as homologue
+from dynome.connectome.worm_names import is_ambiguous as is_ambiguous
+from dynome.connectome.worm_names import normalize_worm_names as normalize_worm_names
+from dynome.connectome.worm_names import worm_class as worm_class
+from dynome.connectome.worm_names import worm_neurons as worm_neurons
