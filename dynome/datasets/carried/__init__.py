@@ -1,0 +1,1 @@
+"""Loaders of what the package carries: one module, one ``load_*`` each."""

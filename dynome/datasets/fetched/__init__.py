@@ -1,0 +1,1 @@
+"""Loaders of downloaded data sets: one module, one ``fetch_*`` each."""

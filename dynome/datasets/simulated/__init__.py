@@ -1,0 +1,1 @@
+"""Simulators that return data and the truth behind them: one module, one ``make_*`` each."""
