@@ -220,7 +220,7 @@ def add_legend(ax: Axes, colors: dict[str, str], title: str, mark: Literal["o", 
     style: dict[str, Any] = {"ls": "", "marker": "o", "ms": 6} if mark == "o" else {"lw": 2}
     handles = [Line2D([], [], color=color, **style) for color in colors.values()]
     legend = Legend(
-        ax, handles, list(map(shortened, colors)), loc="upper left" if height else "lower left",
+        ax, handles, list(colors), loc="upper left" if height else "lower left",
         bbox_to_anchor=(1.01, height), bbox_transform=ax.transAxes, frameon=False, fontsize=NOTE,
         labelcolor=INK, alignment="left", borderaxespad=0, handletextpad=0.5, handlelength=1.2,
     )  # fmt: skip

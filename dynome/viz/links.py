@@ -84,7 +84,9 @@ def draw_links(ax: Axes, links: Links, place: Floats) -> None:
     )
     ax.add_collection(lines, autolim=False)
     if len(kinds) > 1:
-        canvas.add_legend(ax, {k.replace("_", " "): colors.get(k, MUTED) for k in kinds}, "connections", "-", 0.0)
+        canvas.add_legend(
+            ax, {canvas.shortened(k.replace("_", " ")): colors.get(k, MUTED) for k in kinds}, "connections", "-", 0.0
+        )
 
 
 def _heaviness(links: Links, kinds: list[str]) -> Floats:

@@ -199,7 +199,7 @@ def _draw_numbers(
 def _name_categories(ax: Axes, words: list[str], colors: dict[str, str], title: str) -> None:
     """A legend of the largest categories; the rest are counted."""
     common = [w for w, _ in Counter(words).most_common(_max_named)]
-    named = {"unknown" if unknown(w) else w: c for w, c in colors.items() if w in common}
+    named = {"unknown" if unknown(w) else canvas.shortened(w): c for w, c in colors.items() if w in common}
     if rest := len(colors) - len(common):
         named[f"and {rest} more"] = "none"
     canvas.add_legend(ax, named, title, "o", 1.0)
