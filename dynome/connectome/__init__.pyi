@@ -9,6 +9,13 @@ from dynome.connectome.graphs import to_pyg as to_pyg
 from dynome.connectome.grouping import group_nodes as group_nodes
 from dynome.connectome.layers import aggregate as aggregate
 from dynome.connectome.layers import merge as merge
+from dynome.connectome.measures import clustering as clustering
+from dynome.connectome.measures import components as components
+from dynome.connectome.measures import degree as degree
+from dynome.connectome.measures import density as density
+from dynome.connectome.measures import efficiency as efficiency
+from dynome.connectome.measures import reciprocity as reciprocity
+from dynome.connectome.measures import strength as strength
 from dynome.connectome.selection import reorder as reorder
 from dynome.connectome.selection import subgraph as subgraph
 from dynome.connectome.worm_names import homologue as homologue
