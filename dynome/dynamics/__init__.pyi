@@ -8,3 +8,16 @@ from dynome.dynamics.connectivity.lagged import peak_lag as peak_lag
 from dynome.dynamics.connectivity.tangent import covariance_from_tangent as covariance_from_tangent
 from dynome.dynamics.connectivity.tangent import tangent_connectivity as tangent_connectivity
 from dynome.dynamics.connectivity.windowed import dynamic_connectivity as dynamic_connectivity
+from dynome.dynamics.preprocessing.animals import align_animals as align_animals
+from dynome.dynamics.preprocessing.baseline import dff as dff
+from dynome.dynamics.preprocessing.binning import bin_spikes as bin_spikes
+from dynome.dynamics.preprocessing.clock import is_regular as is_regular
+from dynome.dynamics.preprocessing.clock import sampling_interval as sampling_interval
+from dynome.dynamics.preprocessing.clock import sampling_rate as sampling_rate
+from dynome.dynamics.preprocessing.derivatives import derivative as derivative
+from dynome.dynamics.preprocessing.detrending import detrend as detrend
+from dynome.dynamics.preprocessing.epochs import to_trials as to_trials
+from dynome.dynamics.preprocessing.gaps import interpolate_gaps as interpolate_gaps
+from dynome.dynamics.preprocessing.resampling import resample as resample
+from dynome.dynamics.preprocessing.scaling import standardize as standardize
+from dynome.dynamics.preprocessing.smoothing import smooth as smooth
