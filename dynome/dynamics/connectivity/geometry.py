@@ -44,7 +44,13 @@ def mapped(function: Callable[[Array], Array], matrices: Array) -> Array:
 
 def whitened_logs(covariances: Array, whitening: Array) -> Array:
     """Logarithm of each covariance between two whitening matrices, (session, node, node)."""
-    return symmetric(mapped(np.log, symmetric(whitening @ covariances @ whitening)))
+    return symmetric(mapped(_log, symmetric(whitening @ covariances @ whitening)))
+
+
+def _log(values: Array) -> Array:
+    if values.min() <= 0:
+        raise InputError("a covariance is not positive definite; drop nodes that copy others, or take more samples")
+    return np.log(values)
 
 
 def geometric_mean(covariances: Array) -> Array:

@@ -134,8 +134,8 @@ def _by_name(recordings: Recordings) -> dict[str, xr.DataArray]:
         raise InputError(
             "tangent connectivity compares several sessions; give a study, a mapping or a list of activities"
         )
-    named: Iterable[tuple[object, Any]]
-    named = recordings.items() if isinstance(recordings, Mapping) else enumerate(recordings)
+    named: list[tuple[object, Any]]
+    named = list(recordings.items() if isinstance(recordings, Mapping) else enumerate(recordings))
     return {str(name): activity for name, activity in named}
 
 
