@@ -7,11 +7,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+
 from dynome import schema
 from dynome.dynamics import dynamic_connectivity, functional_connectivity
 from dynome.dynamics.connectivity import windowed
 from dynome.errors import InputError, UnitsError
-from hypothesis import given, settings
 
 KINDS = ("correlation", "covariance", "spearman", "partial correlation", "precision")
 seeds = st.integers(0, 2**32 - 1)

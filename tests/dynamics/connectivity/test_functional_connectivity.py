@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
+from hypothesis import given, settings
+
 from dynome import schema
 from dynome.dynamics import functional_connectivity
 from dynome.dynamics.connectivity.ranks import spearman
 from dynome.dynamics.connectivity.shrinkage import inverse, ledoit_wolf
 from dynome.errors import InputError, UnitsError
-from hypothesis import given, settings
 
 KINDS = ("correlation", "covariance", "spearman", "partial correlation", "precision")
 seeds = st.integers(0, 2**32 - 1)
@@ -290,7 +291,7 @@ def test_all_wrong_options_are_told_at_once():
 
 def test_activity_that_cannot_be_used_is_refused():
     x = activity()
-    with pytest.raises(InputError, match="expected a DataArray .* found Dataset"):
+    with pytest.raises(InputError, match=r"expected a DataArray .* found Dataset"):
         functional_connectivity(x.to_dataset(name="activity"))
     with pytest.raises(InputError, match="missing 'node', found"):
         functional_connectivity(x.rename(node="roi"))

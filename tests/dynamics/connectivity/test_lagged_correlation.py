@@ -6,10 +6,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+
 from dynome import schema
 from dynome.dynamics import functional_connectivity, lagged_correlation, peak_lag
 from dynome.errors import InputError, UnitsError
-from hypothesis import given, settings
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -6,6 +6,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+
 from dynome.dynamics.connectivity.moments import (
     complete_moments,
     correlation,
@@ -16,7 +18,6 @@ from dynome.dynamics.connectivity.moments import (
     pair_moments,
 )
 from dynome.errors import InputError
-from hypothesis import given, settings
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -8,11 +8,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+
 from dynome import schema, study
 from dynome.dynamics import covariance_from_tangent, functional_connectivity, tangent_connectivity
 from dynome.dynamics.connectivity.geometry import geometric_mean
 from dynome.errors import InputError, UnitsError
-from hypothesis import given, settings
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -136,7 +137,7 @@ def test_bad_input_is_refused_with_what_to_do():
     spikes = schema.recording(spike_count=np.ones((4, 2)), time=np.arange(4.0), node=["a", "b"])
     with pytest.raises(InputError, match="'u', 'v' have no activity"):
         tangent_connectivity(study.build({"u": spikes, "v": spikes}))
-    with pytest.raises(InputError, match="cannot use session 'u':\n.*missing 'time'"):
+    with pytest.raises(InputError, match=r"cannot use session 'u':\n.*missing 'time'"):
         tangent_connectivity({"u": activity(0).isel(time=0), "v": activity(1)})
 
 
