@@ -4,7 +4,7 @@ A method subclasses `Estimator`: ``__init__`` stores its parameters, ``fit`` val
 the result and hands it to ``self._finish``. ``results_`` holds everything fitted, and nothing else is kept. Parameters
 and results are saved as Zarr plus JSON.
 
-How to add one: subclass, set ``missing_data``, list it in ``dynome.testing.ESTIMATORS``.
+How to add one: subclass at the top level of a module, set ``missing_data``, list it in ``tests/test_conformance.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -24,14 +23,16 @@ from sklearn.base import BaseEstimator
 from dynome import store
 from dynome._version import __version__
 from dynome.errors import NotFittedError, StoreError
+from dynome.store.classes import Storable, class_path, find
+from dynome.store.variables import as_dataset
 
 Results = xr.Dataset | xr.DataTree
 MissingData = Literal["mask", "drop", "raise"]
 
-_CLASS, _PARAMS, _RESULTS, _VALUES = "dynome_class", "dynome_params", "results", "params"
+_PARAMS, _RESULTS, _VALUES = "dynome_params", "results", "params"
 
 
-class Estimator(BaseEstimator):  # type: ignore[misc]
+class Estimator(BaseEstimator, Storable):  # type: ignore[misc]
     """Base of every estimator.
 
     Attributes
@@ -76,11 +77,34 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         results = self._fitted()
         arrays: dict[str, xr.DataArray | xr.Dataset] = {}
         params = {k: _encode(v, k, arrays) for k, v in self.get_params(deep=False).items()}
-        tree = xr.DataTree(xr.Dataset(attrs={_CLASS: class_path(type(self)), _PARAMS: json.dumps(params)}))
+        tree = xr.DataTree(xr.Dataset(attrs={_PARAMS: json.dumps(params)}))
         tree[_RESULTS] = results if isinstance(results, xr.DataTree) else xr.DataTree(results)
+        tree[_RESULTS].attrs[_RESULTS] = type(results).__name__
         for name, value in arrays.items():
             tree[f"{_VALUES}/{name}"] = xr.DataTree(value if isinstance(value, xr.Dataset) else _wrap(value))
         return tree
+
+    @classmethod
+    def from_tree(cls, tree: xr.DataTree) -> Self:
+        """Rebuild what `to_tree` took apart.
+
+        Parameters
+        ----------
+        tree : DataTree
+            Parameters and results.
+
+        Raises
+        ------
+        StoreError
+            If the tree holds no estimator or its parameters do not fit this class.
+        """
+        try:
+            params, results = json.loads(tree.attrs[_PARAMS]), tree.children[_RESULTS]
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise StoreError(f"this is no {cls.__name__}; its parameters or results cannot be read: {error}") from error
+        estimator: Self = _build(cls, params, tree)
+        estimator.results_ = _loaded(results)
+        return estimator
 
     def _fitted(self) -> Any:
         if not hasattr(self, "results_"):
@@ -115,55 +139,18 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return hasattr(self, "results_")
 
 
-def class_path(cls: type) -> str:
-    """Where a class is found again, e.g. ``"dynome.dynamics.tensor.nonnegative_cp:NonnegativeCP"``."""
-    return f"{cls.__module__}:{cls.__qualname__}"
-
-
-def from_tree(tree: xr.DataTree) -> Estimator:
-    """Rebuild an estimator from `Estimator.to_tree`.
-
-    Only classes that are already imported, or that lie in this package, are looked up: a store never makes a foreign
-    module run.
-
-    Raises
-    ------
-    StoreError
-        If the class is unknown or the parameters do not fit it.
-    """
-    estimator = _build(_find(str(tree.attrs.get(_CLASS)), Estimator), json.loads(tree.attrs[_PARAMS]), tree)
-    results = tree[_RESULTS]
-    estimator.results_ = _loaded(results)
-    return estimator  # type: ignore[no-any-return]
-
-
-def _loaded(results: Any) -> Results:
-    if not results.children:
-        return results.to_dataset().load()  # type: ignore[no-any-return]
+def _loaded(results: xr.DataTree) -> Results:
     alone = results.copy()
     alone.orphan()
-    return alone.load()  # type: ignore[no-any-return]
-
-
-def _find(path: str, base: type) -> Any:
-    import sys
-
-    module, _, name = path.partition(":")
-    if module not in sys.modules and module.split(".")[0] == "dynome":
-        try:
-            import_module(module)
-        except ImportError as error:
-            raise StoreError(f"the store names {path!r}, which this dynome does not have: {error}") from error
-    found = getattr(sys.modules.get(module), name, None)
-    if not isinstance(found, type) or not issubclass(found, base):
-        raise StoreError(f"the store names {path!r}, which is no {base.__name__} known here; import its module first")
-    return found
+    alone.name = None
+    alone.load()
+    return alone.to_dataset() if alone.attrs.pop(_RESULTS, None) == xr.Dataset.__name__ else alone
 
 
 def _build(cls: Any, params: dict[str, Any], tree: xr.DataTree) -> Any:
     try:
         return cls(**{k: _decode(v, tree) for k, v in params.items()})
-    except (TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"the stored parameters do not fit {cls.__name__}: {error}") from error
 
 
@@ -182,12 +169,13 @@ def _encode(value: Any, name: str, arrays: dict[str, xr.DataArray | xr.Dataset])
         return {"tuple" if isinstance(value, tuple) else "list": items}
     if isinstance(value, dict) and all(isinstance(k, str) for k in value):
         return {"dict": {k: _encode(v, f"{name}_{k}", arrays) for k, v in value.items()}}
-    if isinstance(value, np.ndarray):
-        arrays[name] = xr.DataArray(value)
-        return {"array": name}
+    key = f"array{len(arrays)}"
+    if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
+        arrays[key] = xr.DataArray(value)
+        return {"array": key}
     if isinstance(value, xr.DataArray | xr.Dataset):
-        arrays[name] = value
-        return {"dataarray" if isinstance(value, xr.DataArray) else "dataset": name}
+        arrays[key] = value
+        return {"dataarray" if isinstance(value, xr.DataArray) else "dataset": key}
     if isinstance(value, BaseEstimator):
         params = {k: _encode(v, f"{name}_{k}", arrays) for k, v in value.get_params(deep=False).items()}
         return {"object": class_path(type(value)), "params": params}
@@ -198,12 +186,14 @@ def _decode(value: Any, tree: xr.DataTree) -> Any:
     if not isinstance(value, dict):
         return value
     if "object" in value:
-        return _build(_find(value["object"], BaseEstimator), value["params"], tree)
+        return _build(find(value["object"], BaseEstimator), value["params"], tree)
     (form, content), *_ = value.items()
     if form in ("array", "dataarray", "dataset"):
         data = tree[f"{_VALUES}/{content}"].to_dataset().load()
-        array = data.get("values", xr.DataArray())
-        return {"dataset": data, "array": array.to_numpy(), "dataarray": _unwrap(data)}[form]
+        if form == "dataset":
+            return data
+        (array,) = data.data_vars.values()
+        return array.to_numpy() if form == "array" else array.rename(data.attrs.get("name") or None)
     plain: Any = (
         {k: _decode(v, tree) for k, v in content.items()} if form == "dict" else [_decode(v, tree) for v in content]
     )
@@ -216,9 +206,4 @@ def _decode(value: Any, tree: xr.DataTree) -> Any:
 
 
 def _wrap(array: xr.DataArray) -> xr.Dataset:
-    name = "" if array.name is None else str(array.name)
-    return array.rename("values").to_dataset().assign_attrs(name=name)
-
-
-def _unwrap(data: xr.Dataset) -> xr.DataArray | None:
-    return data["values"].rename(data.attrs.get("name") or None) if "values" in data else None
+    return as_dataset(array).assign_attrs(name="" if array.name is None else str(array.name))

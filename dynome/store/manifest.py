@@ -1,0 +1,221 @@
+"""The manifest: what a store says of itself, and whether its folder still agrees.
+
+It lies in ``attributes["dynome"]`` of the root group. Files are told apart from the numbers in them: sizes are looked
+at when a store is opened, checksums of chunks when they are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple, get_args
+
+from dynome._version import __version__
+from dynome.errors import Problems, StoreError, listed
+
+FORMAT = 1
+METADATA = "zarr.json"
+MANIFEST = "dynome"
+
+StoreKind = Literal["dataset", "dataarray", "study", "estimator"]
+
+
+class Manifest(NamedTuple):
+    """What a store says of itself.
+
+    Attributes
+    ----------
+    kind : {"dataset", "dataarray", "study", "estimator"}
+        What was saved.
+    name : str or None
+        Name of a saved DataArray or DataTree; path of the class of an estimator.
+    dynome_version : str
+        The version that wrote it.
+    groups : dict
+        Path of each group to its variables, both in the order that they were saved in.
+    files : dict
+        Path of each file, but for the root's own metadata, to its size in bytes.
+    sha256 : str
+        Checksum of all metadata, this manifest included.
+    """
+
+    kind: StoreKind
+    name: str | None
+    dynome_version: str
+    groups: dict[str, list[str]]
+    files: dict[str, int]
+    sha256: str
+
+
+def seal(folder: Path, kind: StoreKind, name: str | None, groups: dict[str, list[str]]) -> None:
+    """Write the manifest of a folder in which nothing changes any more.
+
+    Parameters
+    ----------
+    folder : Path
+        A Zarr v3 group.
+    kind, name, groups
+        As in `Manifest`.
+    """
+    root = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    files = _files(folder)
+    contents = Manifest(kind, name, __version__, groups, files, "")
+    root["attributes"][MANIFEST] = {"format": FORMAT, **contents._asdict()}
+    root["attributes"][MANIFEST]["sha256"] = _checksum(root, _metadata(folder, files))
+    (folder / METADATA).write_text(json.dumps(root, indent=1), encoding="utf-8")
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+    """What a store says of itself, without opening it.
+
+    Parameters
+    ----------
+    path : path
+        A folder written by `dynome.store.save`.
+
+    Raises
+    ------
+    StoreError
+        If `path` is missing, is not a dynome store, or is from a newer dynome.
+    """
+    return _read(Path(path).absolute())[1]
+
+
+def check_complete(folder: Path) -> Manifest:
+    """The manifest of a store of which every file is there, with its size, and all metadata are as they were written.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder written by `dynome.store.save`.
+
+    Raises
+    ------
+    StoreError
+        As `read_manifest`, or with every file that is missing, foreign or of another size.
+    """
+    root, manifest = _read(folder)
+    if outside := [f for f in manifest.files if PurePosixPath(f).is_absolute() or ".." in PurePosixPath(f).parts]:
+        raise StoreError(f"{folder} lists files outside itself ({listed(outside)}); do not trust this store")
+    problems = Problems(f"{folder} is damaged; restore it from a copy")
+    if links := _links(folder):
+        problems.add(f"a store holds no links, found {listed(links)}")
+        problems.fail(StoreError)
+    present = _files(folder)
+    if missing := sorted(set(manifest.files) - set(present)):
+        problems.add(f"{len(missing)} of {len(manifest.files)} files are missing: {listed(missing)}")
+    if foreign := sorted(set(present) - set(manifest.files)):
+        problems.add(f"{len(foreign)} files were added after the store was written: {listed(foreign)}")
+    if wrong := [f for f, size in manifest.files.items() if present.get(f, size) != size]:
+        problems.add(f"{len(wrong)} files have another size than when they were written: {listed(wrong)}")
+    problems.raise_if_any(StoreError)
+    metadata = _metadata(folder, manifest.files)
+    if _checksum(root, metadata) != manifest.sha256:
+        problems.add(f"metadata ({METADATA}) were changed after the store was written")
+        problems.fail(StoreError)
+    _check_chunks(manifest.files, metadata, problems)
+    problems.raise_if_any(StoreError)
+    return manifest
+
+
+def foreign_files(folder: Path) -> list[str]:
+    """Files in a store's folder that `dynome.store.save` did not write."""
+    return sorted({*_links(folder), *_files(folder)} - set(read_manifest(folder).files))
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], Manifest]:
+    if not folder.exists():
+        raise StoreError(f"no store at {folder}{_left_over(folder)}")
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is not a folder")
+    try:
+        root = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+        raw = root.get("attributes", {}).get(MANIFEST)
+        if raw is not None and int(raw["format"]) > FORMAT:
+            raise StoreError(f"{folder} was written by dynome {raw.get('dynome_version')}; upgrade dynome to read it")
+        if raw is not None:
+            return root, _parsed(raw)
+    except FileNotFoundError:
+        pass
+    except StoreError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+        told = f"{type(error).__name__}: {error}"
+        raise StoreError(f"{folder / METADATA} is damaged ({told}); restore the store from a copy") from error
+    raise StoreError(
+        f"{folder} was not written by dynome; if it is a Zarr store, open it with xarray.open_datatree, check it "
+        "with dynome.schema.validate, and keep it with dynome.store.save"
+    )
+
+
+def _parsed(raw: dict[str, Any]) -> Manifest:
+    manifest = Manifest(**{field: raw[field] for field in Manifest._fields})
+    if manifest.kind not in get_args(StoreKind):
+        raise ValueError(f"unknown kind {manifest.kind!r}")
+    if not all(isinstance(size, int) for size in manifest.files.values()):
+        raise ValueError("sizes of files must be integers")
+    if not all(isinstance(names, list) for names in manifest.groups.values()):
+        raise ValueError("groups must list variables")
+    return manifest
+
+
+def _left_over(folder: Path) -> str:
+    """What an interrupted save left beside a store that is not there."""
+    beside = sorted(p.name for p in folder.parent.glob(f".{folder.name}.*") if p.is_dir())
+    if former := [name for name in beside if name.endswith(".former")]:
+        return f"; an overwrite was interrupted: rename {former[-1]} to {folder.name} to have the former store back"
+    return f"; {listed(beside)} beside it is what an interrupted save left" if beside else ""
+
+
+def _files(folder: Path) -> dict[str, int]:
+    found = {
+        Path(parent, name).relative_to(folder).as_posix(): Path(parent, name).lstat().st_size
+        for parent, _, names in os.walk(folder)
+        for name in names
+    }
+    found.pop(METADATA, None)
+    return dict(sorted(found.items()))
+
+
+def _links(folder: Path) -> list[str]:
+    return [
+        Path(parent, name).relative_to(folder).as_posix()
+        for parent, folders, names in os.walk(folder)
+        for name in (*folders, *names)
+        if Path(parent, name).is_symlink()
+    ]
+
+
+def _metadata(folder: Path, files: dict[str, int]) -> dict[str, bytes]:
+    return {f: (folder / f).read_bytes() for f in sorted(files) if PurePosixPath(f).name == METADATA}
+
+
+def _checksum(root: dict[str, Any], metadata: dict[str, bytes]) -> str:
+    attributes = root["attributes"]
+    bare = {**root, "attributes": {**attributes, MANIFEST: {**attributes[MANIFEST], "sha256": ""}}}
+    digest = hashlib.sha256(json.dumps(bare, sort_keys=True).encode())
+    for name, content in metadata.items():
+        digest.update(f"\n{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _check_chunks(files: dict[str, int], metadata: dict[str, bytes], problems: Problems) -> None:
+    """Every chunk that the shape of an array asks for is a file, so that none is made up of fill values."""
+    present = Counter((f + "/").rpartition("/c/")[0] for f in files if PurePosixPath(f).name != METADATA)
+    for name, content in metadata.items():
+        try:
+            node = json.loads(content)
+            if node["node_type"] != "array":
+                continue
+            chunks = node["chunk_grid"]["configuration"]["chunk_shape"]
+            expected = math.prod(-(-int(n) // int(c)) for n, c in zip(node["shape"], chunks, strict=True))
+        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
+            problems.add(f"{name} cannot be read: {error}")
+            continue
+        array = str(PurePosixPath(name).parent)
+        if present[array] != expected:
+            problems.add(f"{array} needs {expected} chunks, found {present[array]}")
