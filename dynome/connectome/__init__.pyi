@@ -16,6 +16,9 @@ from dynome.connectome.measures import density as density
 from dynome.connectome.measures import efficiency as efficiency
 from dynome.connectome.measures import reciprocity as reciprocity
 from dynome.connectome.measures import strength as strength
+from dynome.connectome.nulls import erdos_renyi as erdos_renyi
+from dynome.connectome.nulls import rewire as rewire
+from dynome.connectome.nulls import shuffle_weights as shuffle_weights
 from dynome.connectome.selection import reorder as reorder
 from dynome.connectome.selection import subgraph as subgraph
 from dynome.connectome.worm_names import homologue as homologue
