@@ -21,6 +21,7 @@ PathLike = str | os.PathLike[str]
 
 MAX_BYTES = 16 * 2**30  # what one array or one text file may take in memory
 _COMPRESSED = (".gz",)
+_TAIL = 4 * 2**20  # the longest last line that is looked at
 
 
 def existing(path: PathLike, *, folder: bool = False) -> Path:
@@ -173,8 +174,13 @@ def check_shape(shape: tuple[int, ...], itemsize: int, what: str) -> None:
         )
 
 
-def check_text(path: Path) -> None:
+def check_text(path: Path) -> str:
     """Refuse a text file that is too large once decompressed, or whose compression is broken.
+
+    Returns
+    -------
+    str
+        The last line that is not empty: a file that was cut off shows there.
 
     Raises
     ------
@@ -183,16 +189,22 @@ def check_text(path: Path) -> None:
     """
     size = path.stat().st_size
     if is_compressed(path):
-        size = 0
+        size, tail = 0, b""
         with gzip.open(path) as stream:
-            while size <= MAX_BYTES and (piece := stream.read(1 << 20)):
+            while size <= MAX_BYTES and (piece := stream.read(_TAIL)):
                 size += len(piece)
+                tail = (tail + piece)[-_TAIL:]
+    else:
+        with path.open("rb") as stream:
+            stream.seek(max(0, size - _TAIL))
+            tail = stream.read()
     if size > MAX_BYTES:
         raise FormatError(
             f"{path} holds more than {MAX_BYTES // 2**30} GiB of text; split it, or convert it to Parquet"
         )
     if size == 0:
         raise FormatError(f"{path} is empty")
+    return tail.rstrip().rsplit(b"\n", 1)[-1].decode("utf-8", "replace")
 
 
 def first_lines(path: Path, count: int) -> list[str]:

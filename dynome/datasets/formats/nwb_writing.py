@@ -18,6 +18,7 @@ import xarray as xr
 from dynome import extras, schema, units
 from dynome._version import __version__
 from dynome.datasets.formats.files import PathLike, writing
+from dynome.datasets.formats.json_values import plain, plain_attrs
 from dynome.datasets.formats.nwb_series import NOTE, SPIKES
 from dynome.errors import InputError, Problems
 from dynome.schema import ACTIVITY, NODE, SPIKE_COUNT, TIME
@@ -110,14 +111,14 @@ def _file(recording: xr.Dataset) -> Any:
     from pynwb.file import Subject
 
     attrs = recording.attrs
-    scalars = {str(n): _json(c.item()) for n, c in recording.coords.items() if c.ndim == 0}
+    scalars = {str(n): plain(c.item()) for n, c in recording.coords.items() if c.ndim == 0}
     texts = {name: str(attrs[name]) for name in _TEXTS if isinstance(attrs.get(name), str)}
     subject = {name: attrs[name] for name in _SUBJECT if isinstance(attrs.get(name), str)}
     return NWBFile(
         session_description=str(attrs.get("session_description", "recording written by dynome")),
         identifier=str(attrs.get("identifier", uuid.uuid4())),
         session_start_time=_start(attrs.get("session_start_time")),
-        notes=_note(attrs=_plain(attrs), scalars=scalars),
+        notes=_note(attrs=plain_attrs(attrs), scalars=scalars),
         was_generated_by=[["dynome", __version__]],
         subject=Subject(**subject) if subject else None,
         **texts,
@@ -134,18 +135,6 @@ def _start(said: Any) -> datetime:
             f'attrs["session_start_time"] must be ISO 8601, e.g. 2024-05-01T09:30:00+00:00, got {said!r}'
         ) from None
     return start if start.tzinfo else start.replace(tzinfo=UTC)
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_json(v) for v in value.tolist()]
-    if isinstance(value, list | tuple):
-        return [_json(v) for v in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _plain(attrs: Any) -> dict[str, Any]:
-    return {str(name): _json(value) for name, value in attrs.items()}
 
 
 def _note(**content: Any) -> str:
@@ -173,7 +162,7 @@ def _write_signals(nwbfile: Any, recording: xr.Dataset) -> Any:
             }
             said = {
                 "variable": name,
-                "attrs": _plain(variable.attrs),
+                "attrs": plain_attrs(variable.attrs),
                 "coords": [str(n) for n in _node_coords(recording)],
             }
             if name == SPIKE_COUNT:
@@ -285,8 +274,8 @@ def _write_covariates(nwbfile: Any, recording: xr.Dataset, clock: Any) -> None:
     for name, variable in recording.variables.items():
         if name in (ACTIVITY, SPIKE_COUNT, TIME) or variable.dims[:1] != (TIME,):
             continue
-        coords = {str(d): _json(recording[d].to_numpy()) for d in variable.dims[1:] if d in recording.coords}
-        said = {"attrs": _plain(variable.attrs), "dims": list(variable.dims), "coords": coords}
+        coords = {str(d): plain(recording[d].to_numpy()) for d in variable.dims[1:] if d in recording.coords}
+        said = {"attrs": plain_attrs(variable.attrs), "dims": list(variable.dims), "coords": coords}
         values = np.asarray(variable.to_numpy())
         series = TimeSeries(
             name=str(name),
