@@ -29,7 +29,7 @@ def attach_stub(package: str, init_file: str) -> tuple[Callable[[str], object], 
         ``(__getattr__, __dir__, __all__)``.
     """
     home: dict[str, str] = {}
-    for line in ast.parse(Path(init_file).with_suffix(".pyi").read_text()).body:
+    for line in ast.parse(Path(init_file).with_suffix(".pyi").read_text(encoding="utf-8")).body:
         if isinstance(line, ast.ImportFrom):
             for name in line.names:
                 module = f"{line.module}.{name.name}" if line.module == package else str(line.module)

@@ -48,7 +48,8 @@ def match(similarity: NDArray[np.float64]) -> Match:
     [1, 0]
     """
     if similarity.ndim != 2 or not np.isfinite(similarity).all():
-        raise InputError(f"similarity must be a finite matrix, got shape {similarity.shape}")
+        found = f"shape {similarity.shape}, {int((~np.isfinite(similarity)).sum())} values NaN or infinite"
+        raise InputError(f"similarity must be a finite matrix, found {found}")
     order = np.full(similarity.shape[0], -1, dtype=np.int64)
     value = np.zeros(similarity.shape[0])
     rows, columns = linear_sum_assignment(similarity, maximize=True)

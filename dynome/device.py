@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Literal, get_args
 
+from dynome.errors import InputError
+
 Device = Literal["cpu", "cuda", "mps"]
 
 
@@ -25,7 +27,7 @@ def resolve(device: str = "auto") -> str:
 
     Raises
     ------
-    ValueError
+    InputError
         If the name is unknown or the device is not available.
 
     Examples
@@ -35,14 +37,13 @@ def resolve(device: str = "auto") -> str:
     """
     if device == "cpu":
         return "cpu"
-    kind = device.split(":")[0]
-    if device != "auto" and kind not in get_args(Device):
-        raise ValueError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}")
+    if not isinstance(device, str) or device.split(":")[0] not in ("auto", *get_args(Device)):
+        raise InputError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {device!r}")
     available = _accelerators()
     if device == "auto":
         return available[0] if available else "cpu"
-    if kind not in available:
-        raise ValueError(f"device {device!r} is not available here (found: {', '.join(['cpu', *available])})")
+    if device not in available:
+        raise InputError(f"device {device!r} is not available here (found: {', '.join(['cpu', *available])})")
     return device
 
 
@@ -51,7 +52,7 @@ def _accelerators() -> list[str]:
         return []
     import torch
 
-    found = ["cuda"] if torch.cuda.is_available() else []
+    found = ["cuda", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))] if torch.cuda.is_available() else []
     return [*found, "mps"] if torch.backends.mps.is_available() else found
 
 
@@ -69,7 +70,7 @@ def threads(n: int) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     if n < 1:
-        raise ValueError(f"threads must be at least 1, got {n}")
+        raise InputError(f"threads must be at least 1, got {n}")
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else None
     with threadpool_limits(limits=n):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -30,19 +31,20 @@ def as_labels(values: Any) -> StrArray:
 
     Raises
     ------
-    ValueError
-        If a label is missing, is a float, or the input is not one-dimensional.
+    InputError
+        If a label is missing, is no string or integer, or the input is not one-dimensional.
 
     Examples
     --------
     >>> as_labels(["AVAL", "AVAR"]).tolist(), as_labels([720575940, 7]).tolist()
     (['AVAL', 'AVAR'], ['720575940', '7'])
     """
-    if isinstance(values, str):
-        raise ValueError(f"expected a list of labels, got the single string {values!r}")
-    array = np.asarray(values if hasattr(values, "__array__") or isinstance(values, list) else list(values))
+    if isinstance(values, str | bytes) or not (hasattr(values, "__array__") or isinstance(values, Iterable)):
+        raise InputError(f"expected a list of labels, got {values!r}")
+    # A list as objects: numpy would turn ["a", nan] into ["a", "nan"].
+    array = np.asarray(values) if hasattr(values, "__array__") else np.array(list(values), dtype=object)
     if array.ndim != 1:
-        raise ValueError(f"labels must be one-dimensional, got shape {array.shape}")
+        raise InputError(f"labels must be one-dimensional, got shape {array.shape}")
     if array.dtype.kind == "U":
         return array
     if array.dtype.kind in "iu" or not array.size:
@@ -50,10 +52,12 @@ def as_labels(values: Any) -> StrArray:
     if array.dtype.kind in "OT":
         missing = pd.isna(array)
         if missing.any():
-            raise ValueError(f"{int(missing.sum())} of {array.size} labels are missing")
-        if array.dtype.kind == "T" or all(isinstance(v, str | int | np.integer) for v in array):
+            raise InputError(f"{int(missing.sum())} of {array.size} labels are missing; give each a label or drop it")
+        odd = [v for v in array if not isinstance(v, str | int | np.integer) or isinstance(v, bool)]
+        if not odd:
             return array.astype(object).astype(np.str_)
-    raise ValueError(f"labels must be strings or integers, got dtype {array.dtype} such as {array.ravel()[0]!r}")
+        raise InputError(f"labels must be strings or integers, got {listed(odd)}")
+    raise InputError(f"labels must be strings or integers, got dtype {array.dtype} such as {array[0]!r}")
 
 
 def positions(values: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
@@ -69,7 +73,7 @@ def positions(values: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     Returns
     -------
     (n,)
-        ``labels[out[k]] == values[k]`` wherever ``out[k] >= 0``.
+        ``labels[out[k]] == values[k]`` wherever ``out[k] >= 0``. A missing value is unknown.
 
     Raises
     ------
@@ -81,24 +85,29 @@ def positions(values: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     >>> positions(["b", "x", "a", "b"], ["a", "b"]).tolist()
     [1, -1, 0, 1]
     """
-    known = np.asarray(labels).astype(np.str_)
-    array = np.asarray(values)
+    known, array = as_labels(labels), np.asarray(values)
+    if array.dtype.kind == "T":
+        array = array.astype(object)
+    if array.ndim != 1:
+        raise InputError(f"values to look up must be one-dimensional, got shape {array.shape}")
     if not known.size:
         return np.full(array.size, -1, dtype=np.int64)
     hashes = _hash(known)
     index = pd.Index(hashes)
-    if not index.is_unique:
-        if repeated := duplicates(known):
-            raise InputError(f"labels must be unique to be looked up, found repeated {listed(repeated)}")
-        # Two labels with one 64-bit hash: let pandas compare the strings themselves.
-        exact = pd.Index(known.astype(object)).get_indexer(pd.Index(array.astype(object), dtype=object))
-        return np.asarray(exact, dtype=np.int64)
+    if not index.is_unique and (repeated := duplicates(known)):
+        raise InputError(f"labels must be unique to be looked up, found repeated {listed(repeated)}")
     out = np.empty(array.size, dtype=np.int64)
     for start in range(0, array.size, _CHUNK):
         part = array[start : start + _CHUNK].astype(np.str_, copy=False)
-        found = index.get_indexer(pd.Index(_hash(part)))
-        found[(found >= 0) & (known[found] != part)] = -1
+        if index.is_unique:
+            found = index.get_indexer(pd.Index(_hash(part)))
+            found[(found >= 0) & (known[found] != part)] = -1
+        else:
+            # Two labels with one 64-bit hash: let pandas compare the strings themselves.
+            found = pd.Index(known.astype(object)).get_indexer(pd.Index(part.astype(object), dtype=object))
         out[start : start + _CHUNK] = found
+    if array.dtype.kind == "O":
+        out[pd.isna(array)] = -1
     return out
 
 
@@ -119,7 +128,7 @@ def factorize(values: ArrayLike | pd.Series) -> tuple[NDArray[np.int64], StrArra
 
     Raises
     ------
-    ValueError
+    InputError
         If a value is missing or is no label.
 
     Examples
@@ -129,14 +138,14 @@ def factorize(values: ArrayLike | pd.Series) -> tuple[NDArray[np.int64], StrArra
     ([1, 0, 1], ['9', '10'])
     """
     array = values if isinstance(values, pd.Series | np.ndarray) else as_labels(values)
-    if isinstance(array, np.ndarray) and array.dtype.kind == "T":
+    if isinstance(array, np.ndarray) and (array.dtype.kind == "T" or array.ndim != 1):
         array = as_labels(array)
     if isinstance(array, np.ndarray) and array.dtype.kind == "U":
         codes, found = _factorize_fixed_width(array)
     else:
         raw, distinct = pd.factorize(array)
         if missing := int((raw < 0).sum()):
-            raise ValueError(f"{missing} of {raw.size} labels are missing")
+            raise InputError(f"{missing} of {raw.size} labels are missing; give each a label or drop it")
         codes, found = np.asarray(raw, dtype=np.int64), as_labels(np.asarray(distinct))
     names, inverse = np.unique(found, return_inverse=True)
     rank = np.arange(names.size)

@@ -10,6 +10,8 @@ import hashlib
 
 import numpy as np
 
+from dynome.errors import InputError
+
 
 def resolve(random_state: int | None) -> int:
     """The seed itself, or a fresh one from the operating system when it is None.
@@ -26,13 +28,13 @@ def resolve(random_state: int | None) -> int:
 
     Raises
     ------
-    ValueError
+    InputError
         If `random_state` is negative or not an integer.
     """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
-        raise ValueError(f"random_state must be None or an integer >= 0, got {random_state!r}")
+        raise InputError(f"random_state must be None or an integer >= 0, got {random_state!r}")
     return int(random_state)
 
 
@@ -46,6 +48,11 @@ def generator(random_state: int | None, *keys: str | int) -> np.random.Generator
     *keys : str or int
         What the stream is for, e.g. ``"restart", 3`` or a session's path. Different keys give independent streams.
 
+    Raises
+    ------
+    InputError
+        If the seed or a key is of another type.
+
     Examples
     --------
     >>> a, b = generator(0, "worm1"), generator(0, "worm1")
@@ -54,5 +61,14 @@ def generator(random_state: int | None, *keys: str | int) -> np.random.Generator
     >>> bool(generator(0, "worm1").normal() == generator(0, "worm2").normal())
     False
     """
-    words = [int.from_bytes(hashlib.sha256(f"{type(k).__name__}:{k}".encode()).digest()[:8], "little") for k in keys]
-    return np.random.default_rng(np.random.SeedSequence(resolve(random_state), spawn_key=tuple(words)))
+    words = tuple(int.from_bytes(hashlib.sha256(_name(k).encode()).digest()[:8], "little") for k in keys)
+    return np.random.default_rng(np.random.SeedSequence(resolve(random_state), spawn_key=words))
+
+
+def _name(key: str | int) -> str:
+    """A label of numpy's counts as the str that it prints as, and an integer of numpy's as an int."""
+    if isinstance(key, str):
+        return f"str:{key}"
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return f"int:{int(key)}"
+    raise InputError(f"keys of a random stream must be str or int, got {key!r}")

@@ -26,6 +26,7 @@ _spellings = {
     "Hz": ("hz", "1/s", "s-1", "s^-1"),
 }
 _known = {spelling: unit for unit, spellings in _spellings.items() for spelling in spellings}
+_symbols = frozenset({"s", "ms", "us", "µs", "μs"})
 _seconds = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0}
 
 COUNTS = frozenset({"count", "synapses", "contacts"})
@@ -34,12 +35,15 @@ COUNTS = frozenset({"count", "synapses", "contacts"})
 def canonical(unit: str) -> str:
     """One spelling for each known unit; an unknown unit comes back stripped.
 
+    Words are read in any case, symbols of time as they are written: S is siemens and mS millisiemens.
+
     Examples
     --------
-    >>> canonical("Seconds"), canonical("a.u."), canonical("dF/F")
-    ('s', '1', 'dF/F')
+    >>> canonical("Seconds"), canonical("a.u."), canonical("dF/F"), canonical("mS")
+    ('s', '1', 'dF/F', 'mS')
     """
-    return _known.get(unit.strip().lower(), unit.strip())
+    written = unit.strip()
+    return written if written.lower() in _symbols and written not in _symbols else _known.get(written.lower(), written)
 
 
 def of(variable: xr.DataArray) -> str | None:

@@ -56,7 +56,7 @@ def stored(parts: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
         where = "" if group == "/" else f"{group}: "
         _check_names([*(group.split("/")[1:] if where else ()), *dataset.variables], where, problems)
         if odd := [d for d in dataset.dims if not isinstance(d, str)]:
-            problems.add(f"{where}names of dims must be str, found {listed(map(repr, odd))}; rename them")
+            problems.add(f"{where}names of dims must be str, found {listed(odd)}; rename them")
         multi = [d for d in dataset.dims if d in dataset.indexes and dataset.indexes[d].nlevels > 1]
         for name in multi:
             problems.add(f"{where}{name} is a MultiIndex; turn its levels into plain coordinates with reset_index")
