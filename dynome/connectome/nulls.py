@@ -2,12 +2,13 @@
 
 A finding about a connectome means something against what chance would give. Each null model here treats every edge
 type by itself, keeps edges without direction symmetric, and leaves self-loops as they are. A new null model is a
-rule for the edges of one layer, and a labelled function over `_null`.
+rule for the edges of one layer, and a labelled function over `_null`; `null_edges` applies a rule to arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -65,19 +66,7 @@ def rewire(connectome: xr.Dataset, *, n_swaps_per_edge: float = 10, random_state
     """
     if not n_swaps_per_edge >= 0:
         raise InputError(f"n_swaps_per_edge must be >= 0, got {n_swaps_per_edge}")
-    from dynome.connectome import swap_kernels
-
-    def rule(part: EdgeTable, n_node: int, two_way: bool, rng: np.random.Generator) -> EdgeTable:
-        steps = round(n_swaps_per_edge * part.source.size) if part.source.size > 1 else 0
-        seed = rng.integers(0, 2**64, dtype=np.uint64)
-        if two_way:
-            one, other, _ = swap_kernels.swap_undirected(part.source, part.target, n_node, steps, seed)
-            dealt = rng.permutation(one.size)
-            return part._replace(source=one[dealt], target=other[dealt])
-        target, _ = swap_kernels.swap_directed(part.source, part.target, n_node, steps, seed)
-        return part._replace(target=_dealt_within(part.source, target, rng))
-
-    return _null(connectome, "rewire", rule, random_state)
+    return _null(connectome, "rewire", partial(rewired, n_swaps_per_edge=n_swaps_per_edge), random_state)
 
 
 def shuffle_weights(connectome: xr.Dataset, *, random_state: int | None = None) -> xr.Dataset:
@@ -102,11 +91,7 @@ def shuffle_weights(connectome: xr.Dataset, *, random_state: int | None = None) 
     >>> sorted(shuffle_weights(from_edges(edges, units="1"), random_state=0).weight.values.tolist())
     [1, 2, 3]
     """
-
-    def rule(part: EdgeTable, _n_node: int, _two_way: bool, rng: np.random.Generator) -> EdgeTable:
-        return part._replace(weight=rng.permutation(part.weight))
-
-    return _null(connectome, "shuffle_weights", rule, random_state)
+    return _null(connectome, "shuffle_weights", dealt_weights, random_state)
 
 
 def erdos_renyi(connectome: xr.Dataset, *, random_state: int | None = None) -> xr.Dataset:
@@ -136,31 +121,43 @@ def erdos_renyi(connectome: xr.Dataset, *, random_state: int | None = None) -> x
     >>> density(erdos_renyi(wiring, random_state=0)) == density(wiring)
     True
     """
+    return _null(connectome, "erdos_renyi", anywhere, random_state)
 
-    def rule(part: EdgeTable, n_node: int, two_way: bool, rng: np.random.Generator) -> EdgeTable:
-        n_pair = n_node * (n_node - 1) // (2 if two_way else 1)
-        pair = rng.choice(n_pair, size=part.source.size, replace=False)
-        source, target = _unordered(pair) if two_way else _ordered(pair, n_node)
-        return part._replace(source=source, target=target)
 
-    return _null(connectome, "erdos_renyi", rule, random_state)
+def rewired(
+    part: EdgeTable, n_node: int, two_way: bool, rng: np.random.Generator, n_swaps_per_edge: float = 10
+) -> EdgeTable:
+    """The rule of `rewire`."""
+    from dynome.connectome import swap_kernels
+
+    steps = round(n_swaps_per_edge * part.source.size) if part.source.size > 1 else 0
+    seed = rng.integers(0, 2**64, dtype=np.uint64)
+    if two_way:
+        one, other, _ = swap_kernels.swap_undirected(part.source, part.target, n_node, steps, seed)
+        dealt = rng.permutation(one.size)
+        return part._replace(source=one[dealt], target=other[dealt])
+    target, _ = swap_kernels.swap_directed(part.source, part.target, n_node, steps, seed)
+    return part._replace(target=_dealt_within(part.source, target, rng))
+
+
+def dealt_weights(part: EdgeTable, _n_node: int, _two_way: bool, rng: np.random.Generator) -> EdgeTable:
+    """The rule of `shuffle_weights`."""
+    return part._replace(weight=rng.permutation(part.weight))
+
+
+def anywhere(part: EdgeTable, n_node: int, two_way: bool, rng: np.random.Generator) -> EdgeTable:
+    """The rule of `erdos_renyi`."""
+    n_pair = n_node * (n_node - 1) // (2 if two_way else 1)
+    pair = rng.choice(n_pair, size=part.source.size, replace=False)
+    source, target = _unordered(pair) if two_way else _ordered(pair, n_node)
+    return part._replace(source=source, target=target)
 
 
 def _null(connectome: xr.Dataset, name: str, rule: Rule, random_state: int | None) -> xr.Dataset:
-    """Apply a rule to the edges between different nodes, layer by layer, each pair of two-way edges once."""
     seed = seeds.resolve(random_state)
-    rng = seeds.generator(seed, name)
     table, n_node = edge_table.table_of(connectome), connectome.sizes[NODE]
     directed = bool(connectome.attrs["directed"])
-    two_way = edge_table.two_way_layers(table.layers, directed)
-    loop = table.source == table.target
-    parts = [edge_table.taken(table, loop)]
-    for code in range(len(table.layers)):
-        both = code in two_way
-        free = (table.layer == code) & ((table.source < table.target) if both else ~loop)
-        changed = rule(edge_table.taken(table, free), n_node, both, rng)
-        parts += [changed, changed._replace(source=changed.target, target=changed.source)] if both else [changed]
-    whole = edge_table.stacked(parts)
+    whole = null_edges(table, n_node, directed, rule, seeds.generator(seed, name))
     return edge_table.assemble(
         edge_table.taken(whole, multiplicity.stable_order(multiplicity.edge_keys(whole, n_node))),
         node_table.nodes_of(connectome),
@@ -169,6 +166,38 @@ def _null(connectome: xr.Dataset, name: str, rule: Rule, random_state: int | Non
         extra=edge_table.extra_attrs(connectome, table),
         attrs={**connectome.attrs, "null_model": name, "random_state": seed},
     )
+
+
+def null_edges(table: EdgeTable, n_node: int, directed: bool, rule: Rule, rng: np.random.Generator) -> EdgeTable:
+    """A null model on arrays, for loops over many draws.
+
+    Parameters
+    ----------
+    table : EdgeTable
+        Edges by position; two-way ones in both directions.
+    n_node : int
+        Number of nodes.
+    directed : bool
+        Whether edges other than gap junctions have a direction.
+    rule : callable
+        Changes the edges of one layer between different nodes; it is given each pair of two-way edges once.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    EdgeTable
+        In no particular order.
+    """
+    two_way = edge_table.two_way_layers(table.layers, directed)
+    loop = table.source == table.target
+    parts = [edge_table.taken(table, loop)]
+    for code in range(len(table.layers)):
+        both = code in two_way
+        free = (table.layer == code) & ((table.source < table.target) if both else ~loop)
+        changed = rule(edge_table.taken(table, free), n_node, both, rng)
+        parts += [changed, changed._replace(source=changed.target, target=changed.source)] if both else [changed]
+    return edge_table.stacked(parts)
 
 
 def _dealt_within(group: Integers, values: Integers, rng: np.random.Generator) -> Integers:
