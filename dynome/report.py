@@ -318,7 +318,7 @@ def _saved(canvas: Canvas, kind: str) -> bytes:
 def _cells(table: Table) -> dict[str, Any]:
     frame = table.frame
     if not (isinstance(frame.index, pd.RangeIndex) and frame.index.name is None):
-        frame = frame.reset_index()
+        frame = frame.reset_index(allow_duplicates=True)
     numeric = [pd.api.types.is_numeric_dtype(t) and not pd.api.types.is_bool_dtype(t) for t in frame.dtypes]
     head = frame.head(MAX_ROWS)
     return {

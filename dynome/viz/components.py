@@ -74,7 +74,7 @@ def plot_components(
         _draw_course(ax, clock.to_numpy(), values[:, k], k)
     ticks = [draw_row(ax, row, -n - k) for k, row in enumerate(rows)]
     finish_rows(ax, [*_row_names(results), *ticks], clock)
-    shares = " (share of weight)" if "weight" in results else ""
+    shares = "\n(share of weight)" if "weight" in results else ""
     ax.set_ylabel(f"component{shares}", fontsize=canvas.LABEL)
     if rows:
         ax.axhline(0.5 - n, color=MUTED, lw=0.6)
@@ -163,7 +163,9 @@ def _factor(results: xr.Dataset, name: str, dim: str) -> xr.DataArray:
 def _row_names(results: xr.Dataset) -> list[str]:
     """Labels of the components, each with its share of the weight where that is known."""
     labels = canvas.labels_of(results, "component")
-    weight = canvas.finite(results["weight"]) if "weight" in results else np.zeros(len(labels))
+    if "weight" not in results:
+        return labels
+    weight = canvas.finite(canvas.require_dims(results["weight"], ("component",), "components: weight", "reduce it"))
     if not (total := np.nansum(weight)) > 0:
         return labels
     return [f"{label} ({100 * w / total:.0f} %)" for label, w in zip(labels, weight, strict=True)]

@@ -84,17 +84,17 @@ def plot_connectome(
     ends = _ends(connectome, names)
     weight = np.nan_to_num(canvas.finite(connectome["weight"]))
     strength = np.bincount(np.concatenate(ends), np.tile(np.abs(weight), 2), len(names)).astype(float)
-    links = strongest_links(connectome, ends, weight, max_edges)
     where = positions if positions is not None else connectome if {"x", "y"} <= set(connectome.variables) else None
     place, note = _placed(where, names) if where is not None else _arranged(connectome, ends, weight)
+    seen = np.asarray(np.isfinite(place).all(axis=1))
+    links = strongest_links(connectome, ends, np.where(seen[ends[0]] & seen[ends[1]], weight, 0), max_edges)
     size = _sizes(strength)
     ax = canvas.axes_or_new(ax, _page if where is None else _page_for(place))
     draw_links(ax, links, place)
     _draw_nodes(ax, _values(connectome, color, names), place, size)
-    _frame(ax, place, where)
     _say(ax, links, note)
+    _frame(ax, place, where)
     canvas.settle(ax)
-    seen = np.isfinite(place).all(axis=1)
     label_hubs(ax, names, place, np.where(seen, strength, 0), size, n_labels)
     return ax
 

@@ -81,7 +81,7 @@ def plot_recording(
     )
     ax.invert_yaxis()
     canvas.despine(ax, keep=())
-    sorting = ", sorted by similarity" if order == "similarity" and rank.size > 2 else ""
+    sorting = "\nsorted by similarity" if order == "similarity" and rank.size > 2 else ""
     what = f"{recording.attrs.get('node_kind', 'node')}s{sorting}"
     canvas.label_ticks(ax, "y", [names[k] for k in rank], what, f"{rank.size:,} {what}")
     ax.set_xlabel(canvas.quantity(clock), fontsize=canvas.LABEL)
@@ -94,7 +94,7 @@ def plot_recording(
 
 def _height(n_node: int) -> float:
     """Inches for the heat map: room to name each row where there are few."""
-    return 1.2 + 0.11 * n_node if n_node <= canvas.MAX_TICK_LABELS else 4.2
+    return max(1.2 + 0.11 * n_node, 2.4) if n_node <= canvas.MAX_TICK_LABELS else 4.2
 
 
 def _parts(recording: xr.Dataset | xr.DataArray, covariates: Sequence[str]) -> tuple[xr.DataArray, list[xr.DataArray]]:

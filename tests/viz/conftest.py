@@ -1,0 +1,117 @@
+"""Objects to draw, and a watch on matplotlib's global state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dynome import schema
+
+matplotlib.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def nothing_global_changes() -> Iterator[None]:
+    """Parameters of matplotlib are left alone, and the test's own figures are closed."""
+    import matplotlib.pyplot as plt
+
+    before = dict(matplotlib.rcParams)
+    yield
+    after = dict(matplotlib.rcParams)
+    plt.close("all")
+    assert before == after
+
+
+@pytest.fixture
+def ax() -> Axes:
+    return Figure(figsize=(6, 4)).subplots()
+
+
+@pytest.fixture
+def recording() -> xr.Dataset:
+    rng = np.random.default_rng(0)
+    names = [f"N{k}" for k in range(8)]
+    time = np.arange(50) * 0.5
+    covariates = {
+        "velocity": ("time", np.sin(time), {"units": "mm/s"}),
+        "reversal": ("time", (time % 10 < 2).astype(float), {"units": "1"}),
+        "curvature": (("time", "feature"), np.zeros((50, 3)), {"units": "1"}),
+    }
+    data = rng.standard_normal((50, 8))
+    rec = schema.recording(data, time=time, node=names, units="dF/F", covariates=covariates)
+    return rec.assign(epoch=("time", np.where(time < 10, "rest", "odour")))
+
+
+@pytest.fixture
+def fc() -> xr.DataArray:
+    rng = np.random.default_rng(1)
+    names = [f"N{k}" for k in range(8)]
+    values = np.corrcoef(rng.standard_normal((8, 30)))
+    return xr.DataArray(
+        values,
+        dims=("source", "target"),
+        coords={"source": names, "target": names},
+        name="fc",
+        attrs={"units": "1", "long_name": "correlation"},
+    )
+
+
+@pytest.fixture
+def wiring() -> xr.Dataset:
+    """Six nodes; five chemical connections, one gap junction stored both ways, one self-connection."""
+    edges = [
+        ("A", "B", 10.0, "chemical"), ("B", "C", 5.0, "chemical"), ("C", "D", 1.0, "chemical"),
+        ("A", "C", 2.0, "chemical"), ("D", "A", 3.0, "chemical"), ("E", "E", 99.0, "chemical"),
+        ("A", "D", 4.0, "gap_junction"), ("D", "A", 4.0, "gap_junction"),
+    ]  # fmt: skip
+    source, target, weight, kind = zip(*edges, strict=True)
+    return xr.Dataset(
+        {
+            "source": ("edge", list(source)),
+            "target": ("edge", list(target)),
+            "weight": ("edge", list(weight), {"units": "synapses"}),
+            "edge_type": ("edge", list(kind)),
+        },
+        {"node": list("ABCDEF"), "cell_type": ("node", ["sensory", "inter", "inter", "motor", "motor", ""])},
+        {"directed": 1},
+    )
+
+
+@pytest.fixture
+def results() -> xr.Dataset:
+    rng = np.random.default_rng(2)
+    return xr.Dataset(
+        {
+            "time_factor": (("time", "component"), rng.random((50, 3))),
+            "animal_factor": (("animal", "component"), rng.random((4, 3))),
+            "weight": ("component", [6.0, 3.0, 1.0], {"units": "1"}),
+        },
+        {
+            "time": ("time", np.arange(50) * 0.5, {"units": "s"}),
+            "animal": [f"w{k}" for k in range(4)],
+            "component": range(3),
+        },
+    )
+
+
+@pytest.fixture
+def association() -> xr.Dataset:
+    rng = np.random.default_rng(3)
+    weight = rng.poisson(1.5, (2, 300)).astype(float)
+    return xr.Dataset(
+        {
+            "fc": ("pair", 0.1 * weight[0] + rng.standard_normal(300), {"units": "1", "long_name": "correlation"}),
+            "weight": (("layer", "pair"), weight, {"units": "synapses", "long_name": "structural weight"}),
+            "statistic": ("layer", [0.31, -0.02], {"units": "1", "long_name": "rank correlation"}),
+            "null": (("layer", "draw"), 0.05 * rng.standard_normal((2, 100)), {"units": "1"}),
+            "z": ("layer", [6.2, -0.4], {"units": "1"}),
+            "p_value": ("layer", [0.0005, 0.7], {"units": "1"}),
+        },
+        {"layer": ["chemical", "gap_junction"]},
+    )

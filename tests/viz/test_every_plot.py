@@ -1,0 +1,165 @@
+"""What all plots share: they draw where they are told, leave their input alone, and never fail on poor data."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.axes import Axes
+
+import dynome as dy
+
+PLOTS = {
+    "plot_recording": "recording",
+    "plot_covariates": "recording",
+    "plot_matrix": "fc",
+    "plot_connectome": "wiring",
+    "plot_components": "results",
+    "plot_loadings": "results",
+    "plot_structure_function": "association",
+    "plot_null": "association",
+}
+
+
+@pytest.fixture(params=PLOTS)
+def case(request):
+    return getattr(dy.viz, request.param), request.getfixturevalue(PLOTS[request.param])
+
+
+def pixels(ax: Axes) -> np.ndarray:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(ax.get_figure(root=True))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba()).copy()
+
+
+def test_every_plot_that_is_public_is_tested_here():
+    assert {name for name in dir(dy.viz) if name.startswith("plot_")} == set(PLOTS)
+
+
+def test_a_plot_draws_on_the_axes_that_it_is_given_and_opens_no_figure(case, ax):
+    plot, data = case
+    empty = pixels(ax)
+    assert plot(data, ax=ax) is ax
+    assert not np.array_equal(pixels(ax), empty)
+    assert plt.get_fignums() == []
+
+
+def test_a_plot_without_axes_makes_one_figure(case):
+    plot, data = case
+    ax = plot(data)
+    assert isinstance(ax, Axes)
+    assert plt.get_fignums() == [ax.get_figure(root=True).number]
+
+
+def test_a_plot_leaves_its_input_alone(case, ax):
+    plot, data = case
+    before = data.copy(deep=True)
+    plot(data, ax=ax)
+    xr.testing.assert_identical(data, before)
+
+
+def test_a_plot_looks_the_same_every_time(case):
+    plot, data = case
+    np.testing.assert_array_equal(pixels(plot(data)), pixels(plot(data)))
+
+
+def test_a_plot_of_dask_arrays_is_the_plot_of_their_values(case):
+    plot, data = case
+    np.testing.assert_array_equal(pixels(plot(data.chunk())), pixels(plot(data)))
+
+
+def test_a_plot_stays_inside_its_figure(case):
+    plot, data = case
+    ax = plot(data)
+    figure = ax.get_figure(root=True)
+    figure.draw_without_rendering()
+    whole, drawn = figure.bbox, figure.get_tightbbox().transformed(figure.dpi_scale_trans)
+    assert drawn.x0 >= whole.x0 - 1
+    assert drawn.y0 >= whole.y0 - 1
+    assert drawn.x1 <= whole.x1 + 1
+    assert drawn.y1 <= whole.y1 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("plot_recording", lambda d: d.assign(activity=d.activity * np.nan)),
+        ("plot_recording", lambda d: d.isel(node=[])),
+        ("plot_recording", lambda d: d.isel(time=[])),
+        ("plot_covariates", lambda d: d[["activity"]]),
+        ("plot_covariates", lambda d: d.isel(time=[])),
+        ("plot_matrix", lambda d: d * np.nan),
+        ("plot_matrix", lambda d: d.isel(source=[], target=[])),
+        ("plot_connectome", lambda d: d.isel(node=[], edge=[])),
+        ("plot_components", lambda d: d * np.nan),
+        ("plot_components", lambda d: d.isel(component=[])),
+        ("plot_components", lambda d: d.isel(time=[])),
+        ("plot_loadings", lambda d: d * np.nan),
+        ("plot_loadings", lambda d: d.isel(animal=[])),
+        ("plot_structure_function", lambda d: d.assign(fc=d.fc * np.nan)),
+        ("plot_structure_function", lambda d: d.isel(pair=[])),
+        ("plot_null", lambda d: d.isel(layer=[])),
+        ("plot_null", lambda d: d.assign(statistic=d.statistic * np.nan, null=d.null * np.nan)),
+    ],
+)
+def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
+    data = change(request.getfixturevalue(PLOTS[name]))
+    assert getattr(dy.viz, name)(data, ax=ax) is ax
+    assert [t.get_text()[:7] for t in ax.texts] == ["no data"]
+    assert not ax.xaxis.get_ticklocs().size
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("plot_recording", lambda d: d.isel(node=[0])),
+        ("plot_recording", lambda d: d.isel(time=[0])),
+        ("plot_recording", lambda d: d.assign(activity=d.activity * 0)),
+        ("plot_recording", lambda d: d.assign(activity=d.activity.where(d.activity < 1.5, np.inf))),
+        ("plot_covariates", lambda d: d.isel(time=[0])),
+        ("plot_matrix", lambda d: d.isel(source=[0], target=[0])),
+        ("plot_matrix", lambda d: d.isel(source=[0])),
+        ("plot_matrix", lambda d: d * 0),
+        ("plot_matrix", lambda d: d * 0 + 7),
+        ("plot_connectome", lambda d: d.isel(node=[4], edge=[5])),
+        ("plot_connectome", lambda d: d.isel(edge=[])),
+        ("plot_connectome", lambda d: d.assign(weight=d.weight * 0)),
+        ("plot_components", lambda d: d.isel(component=[0])),
+        ("plot_components", lambda d: d.isel(time=[0])),
+        ("plot_components", lambda d: d.assign(time_factor=d.time_factor.where(d.time > 5))),
+        ("plot_components", lambda d: d * 0),
+        ("plot_loadings", lambda d: d.isel(animal=[0])),
+        ("plot_structure_function", lambda d: d.isel(pair=[0])),
+        ("plot_structure_function", lambda d: d.assign(weight=d.weight * 0)),
+        ("plot_structure_function", lambda d: d.assign(weight=d.weight - 1.5)),
+        ("plot_null", lambda d: d.isel(layer=[0], draw=[])),
+    ],
+)
+def test_little_data_is_drawn(name, change, request):
+    ax = getattr(dy.viz, name)(change(request.getfixturevalue(PLOTS[name])))
+    pixels(ax)
+    assert not any("no data" in t.get_text() for t in ax.texts)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_another_object_is_refused_with_what_was_expected(name, ax):
+    with pytest.raises(dy.errors.InputError, match=r"expected .*(Dataset|DataArray).*ndarray"):
+        getattr(dy.viz, name)(np.zeros((3, 3)), ax=ax)
+
+
+@pytest.mark.parametrize("name", ["plot_recording", "plot_matrix", "plot_connectome"])
+def test_long_labels_are_shortened(name, request):
+    data = request.getfixturevalue(PLOTS[name])
+    long = {
+        d: [f"{v}, a region of the brain with a very long name" for v in data[d].to_numpy()]
+        for d in data.coords
+        if d in ("node", "source", "target")
+    }
+    data = data.assign_coords(long)
+    if name == "plot_connectome":
+        data = data.isel(edge=[]).assign_coords(node=long["node"])
+    ax = getattr(dy.viz, name)(data)
+    labels = [t.get_text() for t in (*ax.get_xticklabels(), *ax.get_yticklabels())]
+    assert all(len(label) <= 24 for label in labels)
+    pixels(ax)
