@@ -1,3 +1,6 @@
+from dynome.connectome.communities import community_order as community_order
+from dynome.connectome.communities import find_communities as find_communities
+from dynome.connectome.communities import modularity as modularity
 from dynome.connectome.construction import from_adjacency as from_adjacency
 from dynome.connectome.construction import from_edges as from_edges
 from dynome.connectome.construction import from_networkx as from_networkx
@@ -9,6 +12,7 @@ from dynome.connectome.graphs import to_pyg as to_pyg
 from dynome.connectome.grouping import group_nodes as group_nodes
 from dynome.connectome.layers import aggregate as aggregate
 from dynome.connectome.layers import merge as merge
+from dynome.connectome.layout import node_positions as node_positions
 from dynome.connectome.measures import clustering as clustering
 from dynome.connectome.measures import components as components
 from dynome.connectome.measures import degree as degree
