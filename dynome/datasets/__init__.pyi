@@ -22,3 +22,5 @@ from dynome.datasets.formats.edge_lists import read_edges as read_edges
 from dynome.datasets.formats.edge_lists import write_edges as write_edges
 from dynome.datasets.formats.graphml import read_graphml as read_graphml
 from dynome.datasets.formats.graphml import write_graphml as write_graphml
+from dynome.datasets.formats.pynapple_objects import from_pynapple as from_pynapple
+from dynome.datasets.formats.pynapple_objects import to_pynapple as to_pynapple

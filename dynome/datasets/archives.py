@@ -93,7 +93,9 @@ def extract_archive(
             folder.rmdir()
         scratch.rename(folder)
     except _damage as error:
-        raise FormatError(f"{path.name} cannot be unpacked: damaged or encrypted ({error}); download it again") from error
+        raise FormatError(
+            f"{path.name} cannot be unpacked: damaged or encrypted ({error}); download it again"
+        ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return [folder / PurePosixPath(m.name) for m in listed if not m.is_folder]

@@ -18,15 +18,16 @@ def list_datasets() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index ``name``; columns ``kind`` (carried, simulated, fetched), ``what``, ``species``, ``shape``,
+        Columns ``name``, ``kind`` (carried, simulated, fetched), ``what``, ``species``, ``shape``,
         ``licence``, ``paper`` (DOIs), ``function`` and ``offline`` (True where no network is needed: carried,
         simulated, or every file found in ``DYNOME_DATA_DIR`` or the cache).
 
     Examples
     --------
     >>> table = list_datasets()
-    >>> bool(table.loc["worm", "offline"]), table.loc["fly_larva", "function"]
-    (True, 'fetch_fly_larva')
+    >>> row = table[table.name == "worm"].iloc[0]
+    >>> row.kind, row.function, bool(row.offline)
+    ('simulated', 'make_worm', True)
     """
     rows = [
         {
@@ -42,7 +43,7 @@ def list_datasets() -> pd.DataFrame:
         }
         for info in entries().values()
     ]
-    return pd.DataFrame(rows).set_index("name")
+    return pd.DataFrame(rows)
 
 
 def fetch(name: str, /, **options: Any) -> xr.Dataset | xr.DataArray | xr.DataTree:

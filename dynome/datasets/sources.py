@@ -129,12 +129,12 @@ def _sha256(path: Path, _size: int, _modified: int, limit: int) -> str | None:
                 if limit < 0:
                     return None
                 digest.update(block)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
+    except (OSError, EOFError, zlib.error):  # not ours to read, or damaged
         return None
     return digest.hexdigest()
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
@@ -174,6 +174,8 @@ def _stream(remote: RemoteFile, address: str, output: Any, _pooch: object) -> No
         progress.task(f"downloading {remote.name}", total=remote.size) as advance,
     ):
         response.raise_for_status()
+        if not _is_safe(response.url):
+            raise FetchError(f"refused, it redirects to {response.url}, and only https is used")
         for block in response.iter_content(_block):
             left -= len(block)
             if left < 0:
@@ -206,16 +208,23 @@ def _in_short(error: Exception) -> str:
 
 
 def _help(dataset: str, remote: RemoteFile, tried: list[str]) -> str:
-    info = dataset_info(dataset)
+    info, folder, wanted = dataset_info(dataset), data_folder(), os.environ.get("DYNOME_DATA_DIR")
     lines = [f"{remote.name} of {dataset} is not on this machine and could not be downloaded:"]
     lines += [f"  - {attempt}" for attempt in tried] or ["  - it has no address; ask its publishers"]
     if tried and not info.checked:
         lines.append("    (the makers of this version could not try these addresses)")
     lines.append(f"  expected sha256 {remote.sha256}, {remote.size:,} bytes")
-    if folder := data_folder():
+    lines += [
+        f"  {path} has this name but other content" for path in _indexes.get(folder or Path(), {}).get(remote.name, [])
+    ]
+    if folder:
         lines.append(f"  put the file, gzip'ed or not, anywhere below {folder} (DYNOME_DATA_DIR)")
     else:
-        lines.append("  put the file, gzip'ed or not, into a folder of yours and name the folder in DYNOME_DATA_DIR")
+        found = f", which now names {wanted!r}, no folder" if wanted else ""
+        lines.append(f"  put the file, gzip'ed or not, into a folder and name that folder in DYNOME_DATA_DIR{found}")
     if len(info.files) > 1:
-        lines.append(f"  all {len(info.files)} files: dynome.datasets.dataset_info({dataset!r}).files")
+        lines.append(
+            f"  all {len(info.files)} files: dynome.datasets.dataset_info({dataset!r}).files; an archive of "
+            f"{info.repository} at {info.commit[:8]} will do, unpacked with dynome.datasets.extract_archive"
+        )
     return "\n".join(lines)

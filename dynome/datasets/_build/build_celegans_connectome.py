@@ -133,7 +133,7 @@ def _literal_lists(code: str) -> dict[str, list[str]]:
     lists = {}
     for line in ast.parse(code).body:
         if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and isinstance(line.value, ast.List):
-            lists[line.targets[0].id] = [e.value for e in line.value.elts if isinstance(e, ast.Constant)]
+            lists[line.targets[0].id] = [str(e.value) for e in line.value.elts if isinstance(e, ast.Constant)]
     return lists
 
 

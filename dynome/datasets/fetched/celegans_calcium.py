@@ -88,7 +88,7 @@ def fetch_celegans_calcium(*, trace: Trace = "original") -> xr.DataTree:
     A label is not used if it is ambiguous (``AIM?``, side missing) or no neuron of the worm. If one label was
     given to several traces of a worm, the most confident keeps it; with equal confidence none does. The variable
     that the file calls ``traces_array_F_F20`` is the ratio over its mean, not over its 20th percentile, so it is
-    called ``relative`` here. Left and right homologues correlate 0.54 on average, all pairs 0.11.
+    called ``relative`` here. Left and right homologues correlate 0.57 on average, all named pairs 0.09.
     """
     if trace not in get_args(Trace):
         raise InputError(f"no trace is called {trace!r}; {suggestion(str(trace), list(get_args(Trace)))}")

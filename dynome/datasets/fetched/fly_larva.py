@@ -54,14 +54,14 @@ def fetch_fly_larva() -> xr.Dataset:
     -----
     The table of the publisher has 3,591 neurons; the 37 without an edge are left out.
     """
-    edges = pd.read_csv(
-        content(_name, "G_edgelist.txt"), sep=" ", header=None, names=["source", "target", "weight"]
-    )
+    edges = pd.read_csv(content(_name, "G_edgelist.txt"), sep=" ", header=None, names=["source", "target", "weight"])
     table = pd.read_csv(content(_name, "meta_data.csv"), index_col=0)
     if absent := sorted({*_columns, "pair", "selected_lcc"} - set(table.columns)):
         raise FormatError(f"meta_data.csv of {_name} lacks the columns {', '.join(absent)}")
     table = table[table.index.isin(edges["source"]) | table.index.isin(edges["target"])]
-    coords = {new: table[old].fillna("").astype(str).str.strip().to_numpy(dtype=np.str_) for old, new in _columns.items()}
+    coords = {
+        new: table[old].fillna("").astype(str).str.strip().to_numpy(dtype=np.str_) for old, new in _columns.items()
+    }
     coords["partner"] = _partners(table["pair"])
     coords["analysed"] = table["selected_lcc"].to_numpy(dtype=bool)
     info = dataset_info(_name)

@@ -85,9 +85,11 @@ def _outcomes() -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for scale in ("bprs", "sofas"):
         if (file := f"{scale}_change_scores.txt") in here:
-            for row in pd.read_csv(content(_name, file), sep="\t").itertuples():
-                found.setdefault(row.BIDS_ID, {})[f"{scale}_change_{_months[row.timepoint]}_months"] = float(row.outcome)
+            table = pd.read_csv(content(_name, file), sep="\t")
+            for patient, point, outcome in zip(table["BIDS_ID"], table["timepoint"], table["outcome"], strict=True):
+                found.setdefault(patient, {})[f"{scale}_change_{_months[point]}_months"] = float(outcome)
         if (file := f"{scale}_lm_slopes.txt") in here:
-            for row in pd.read_csv(content(_name, file), sep="\t").itertuples():
-                found.setdefault(row.BIDS_ID, {})[f"{scale}_slope"] = float(row.outcome)
+            table = pd.read_csv(content(_name, file), sep="\t")
+            for patient, outcome in zip(table["BIDS_ID"], table["outcome"], strict=True):
+                found.setdefault(patient, {})[f"{scale}_slope"] = float(outcome)
     return found

@@ -45,7 +45,9 @@ def julia_value(file: Any, name: str, *keys: str) -> Any:
         fields = stored.dtype.names if isinstance(stored, np.void) else None
         parts = {field: stored[field] for field in fields} if fields else _pairs(file, stored)
         if parts is None or key not in parts:
-            raise FormatError(f"expected {key!r} in the Julia value {name!r}, found {listed(parts or ()) or 'no parts'}")
+            raise FormatError(
+                f"expected {key!r} in the Julia value {name!r}, found {listed(parts or ()) or 'no parts'}"
+            )
         value = parts[key]
     return _plain(file, value, 0)
 

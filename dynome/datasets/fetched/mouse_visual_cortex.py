@@ -76,9 +76,21 @@ def _session(file: str) -> tuple[str, xr.Dataset]:
         time=clock.ravel(),
         node=[f"{mouse}_{date}_{k + 1:03d}" for k in range(n_node)],
         covariates={
-            "contrast_left": (TIME, repeated("contrast_left", "f8"), {"units": "1", "long_name": "contrast on the left"}),
-            "contrast_right": (TIME, repeated("contrast_right", "f8"), {"units": "1", "long_name": "contrast on the right"}),
-            "feedback": (TIME, repeated("feedback_type", "i1"), {"units": "1", "long_name": "feedback, 1 reward, -1 noise"}),
+            "contrast_left": (
+                TIME,
+                repeated("contrast_left", "f8"),
+                {"units": "1", "long_name": "contrast on the left"},
+            ),
+            "contrast_right": (
+                TIME,
+                repeated("contrast_right", "f8"),
+                {"units": "1", "long_name": "contrast on the right"},
+            ),
+            "feedback": (
+                TIME,
+                repeated("feedback_type", "i1"),
+                {"units": "1", "long_name": "feedback, 1 reward, -1 noise"},
+            ),
         },
         attrs={"animal": mouse, "session": date, "bin_width": _bin},
     )

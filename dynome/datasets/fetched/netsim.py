@@ -60,7 +60,9 @@ def fetch_netsim() -> xr.DataTree:
     node = recordings["subject_00"]["node"].to_numpy()
     drives = np.where(np.eye(len(node), dtype=bool), 0, graphs[0]).T
     about = {"name": _name, "species": info.species, "paper": info.paper[0], "licence": info.licence}
-    wiring = from_adjacency(drives, node=node, units="1", edge_type="structural", attrs={**about, "node_kind": "parcel"})
+    wiring = from_adjacency(
+        drives, node=node, units="1", edge_type="structural", attrs={**about, "node_kind": "parcel"}
+    )
     return study.build(dict(sorted(recordings.items())), wiring, attrs=about)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -78,7 +78,8 @@ def make_connectome(
     Notes
     -----
     Pairs are drawn in proportion to their propensity and repeats are dropped, so in a dense graph the most likely
-    pairs saturate and the rest fills up. 140,000 nodes and 15 million edges take 7 to 17 s on one core and up to 2.8 GB.
+    pairs saturate and the rest fills up. 140,000 nodes and 15 million edges take 7 to 17 s on one core and at most
+    2.8 GB.
 
     Examples
     --------
@@ -131,7 +132,13 @@ def _checked(
         problems.add("give n_edges or density, not both")
     if density is not None and not 0 <= density <= 1:
         problems.add(f"density must be between 0 and 1, got {density:g}")
-    wanted = n_edges if n_edges is not None else min(10 * n_nodes, possible) if density is None else round(density * possible)
+    wanted = (
+        n_edges
+        if n_edges is not None
+        else min(10 * n_nodes, possible)
+        if density is None
+        else round(density * possible)
+    )
     if not 0 <= wanted <= possible:
         problems.add(f"n_edges must be between 0 and {possible:,} for {n_nodes:,} nodes, got {wanted:,}")
     if kind not in get_args(GraphKind):
@@ -146,7 +153,7 @@ def _checked(
     return wanted
 
 
-_Drawn = tuple[NDArray[np.int64], NDArray[np.int64], dict[str, tuple[str, NDArray[np.generic], dict[str, str]]]]
+_Drawn = tuple[NDArray[np.int64], NDArray[np.int64], dict[str, tuple[str, NDArray[Any], dict[str, str]]]]
 
 
 def _communities(
@@ -154,7 +161,9 @@ def _communities(
 ) -> _Drawn:
     community = rng.permutation(np.arange(n_nodes) % n_communities)
     rate = np.where(np.eye(n_communities, dtype=bool), preference, 1.0)
-    truth = {"community": (NODE, community, {"long_name": "planted community"})}
+    truth: dict[str, tuple[str, NDArray[Any], dict[str, str]]] = {
+        "community": (NODE, community, {"long_name": "planted community"})
+    }
     if kind == "sbm":
         return *draw_pairs(community, rate, n_edges, rng), truth
     out, into = np.exp(_spread * rng.standard_normal((2, n_nodes)))
@@ -171,7 +180,7 @@ def _spatial(n_nodes: int, n_edges: int, length: float, rng: np.random.Generator
     grid = np.stack(np.meshgrid(*[np.arange(n_cell)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     apart = np.abs(grid[:, None, :] - grid[None, :, :])
     rate = np.exp(-np.linalg.norm(np.maximum(apart - 1, 0) / n_cell, axis=-1) / length)
-    block = np.ravel_multi_index(cell.T, (n_cell,) * 3)
+    block = (cell[:, 0] * n_cell + cell[:, 1]) * n_cell + cell[:, 2]
 
     def accept(source: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.float64]:
         distance = np.linalg.norm(place[source] - place[target], axis=-1)
@@ -179,5 +188,7 @@ def _spatial(n_nodes: int, n_edges: int, length: float, rng: np.random.Generator
         return kept
 
     source, target = draw_pairs(block, rate, n_edges, rng, accept=accept)
-    truth = {axis: (NODE, place[:, k], {"units": "mm", "long_name": axis}) for k, axis in enumerate("xyz")}
+    truth: dict[str, tuple[str, NDArray[Any], dict[str, str]]] = {
+        axis: (NODE, place[:, k], {"units": "mm", "long_name": axis}) for k, axis in enumerate("xyz")
+    }
     return source, target, truth

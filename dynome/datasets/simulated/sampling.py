@@ -88,7 +88,8 @@ def draw_pairs(
 def _distinct(keys: Integers) -> Integers:
     """Sorted, each once; `numpy.unique` would build a hash table, which is six times slower here."""
     keys.sort()
-    return keys[np.concatenate([[True], keys[1:] != keys[:-1]])[: keys.size]]
+    distinct: Integers = keys[np.concatenate([[True], keys[1:] != keys[:-1]])[: keys.size]]
+    return distinct
 
 
 class _Urn(NamedTuple):
