@@ -266,7 +266,7 @@ def shown(value: object, digits: int = 4) -> str:
     if isinstance(value, float | np.floating):
         if not np.isfinite(value):
             return "–" if np.isnan(value) else "∞" if value > 0 else "−∞"
-        text = f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+        text = f"{value:,.0f}" if 1000 <= np.abs(value) < 1e15 else f"{value:.{digits}g}"
         return text.replace("-", "−") if "e" not in text else text
     return "–" if value is None or value is pd.NA or value is pd.NaT else str(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome.viz import canvas
-from dynome.viz.palette import EDGE_TYPE, MUTED, SERIES
+from dynome.viz.palette import EDGE_TYPE, INK, MUTED, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,10 +79,10 @@ def plot_structure_function(result: xr.Dataset, *, ax: Axes | None = None) -> Ax
     ax.axhline(0, color=MUTED, lw=0.6, ls=(0, (2, 3)), zorder=0)
     ax.set_xticks(range(len(bins.names)), bins.names)
     ax.set_xlim(-0.6, len(bins.names) - 0.4)
-    ax.set_xlabel(canvas.quantity(weight, "structural weight"), fontsize=canvas.LABEL)
-    ax.set_ylabel(canvas.quantity(result["fc"], "functional connectivity"), fontsize=canvas.LABEL)
+    ax.set_xlabel(canvas.quantity(weight.rename("structural_weight")), fontsize=canvas.LABEL)
+    ax.set_ylabel(canvas.quantity(result["fc"]), fontsize=canvas.LABEL)
     canvas.despine(ax)
-    title = canvas.quantity(result["statistic"]) if "statistic" in result else ""
+    title = fill(canvas.quantity(result["statistic"]), 30) if "statistic" in result else ""
     canvas.add_legend(ax, {_summary(result, k): colors[n] for k, n in enumerate(layers)}, title, "o", 1.0)
     return ax
 
@@ -139,14 +140,14 @@ def plot_null(result: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks([-k for k in range(len(layers))], [_summary(result, k) for k in range(len(layers))])
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=(grid[0], grid[-1]), ylim=(-len(layers) + 0.45, 0.5))
-    ax.set_xlabel(canvas.quantity(observed, "statistic"), fontsize=canvas.LABEL)
+    ax.set_xlabel(fill(canvas.quantity(observed), 44), fontsize=canvas.LABEL)
     return ax
 
 
 def layer_colors(layers: list[str]) -> dict[str, str]:
-    """The colour of each edge type, and others for layers of another name."""
-    others = [c for c in SERIES if c not in EDGE_TYPE.values()]
-    return {name: EDGE_TYPE.get(name, others[k % len(others)]) for k, name in enumerate(layers)}
+    """The colour of each edge type, ink for all together, and others for layers of another name."""
+    known = EDGE_TYPE | {"all": INK}
+    return {name: known.get(name, SERIES[k % len(SERIES)]) for k, name in enumerate(layers)}
 
 
 def _bins(weight: NDArray[np.float64]) -> Bins:
@@ -198,13 +199,12 @@ def _draw_layer(
 def _summary(result: xr.Dataset, k: int) -> str:
     """A layer with its statistic, z and p, as far as they are known."""
     name = canvas.shortened(canvas.labels_of(result, "layer")[k].replace("_", " "))
-    parts = []
-    for variable, form in (("statistic", "{:.2f}"), ("z", "z = {:.1f}")):
-        if variable in result:
-            parts.append(form.format(float(result[variable][k])).replace("-", "−"))
-    if "p_value" in result:
-        parts.append(_p(float(result["p_value"][k])))
-    return f"{name}\n{', '.join(parts)}" if parts else name
+    parts = [
+        form(float(result[variable][k]))
+        for variable, form in (("statistic", "{:.2f}".format), ("z", "z = {:.1f}".format), ("p_value", _p))
+        if variable in result and not np.isnan(result[variable][k])
+    ]
+    return f"{name}\n{', '.join(parts)}".replace("-", "−") if parts else name
 
 
 def _p(value: float) -> str:

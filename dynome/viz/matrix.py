@@ -17,7 +17,8 @@ from dynome.viz.palette import MISSING, ColorScale, color_scale
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_max_cells = 1500  # rows drawn; a screen has fewer pixels, so larger matrices are pooled
+_max_cells = {True: 600, False: 2000}  # rows drawn of a sparse and of a dense matrix; larger ones are pooled
+_mostly_zero = 0.5
 
 
 def plot_matrix(
@@ -57,7 +58,9 @@ def plot_matrix(
 
     Notes
     -----
-    Above 1,500 rows each cell shows the entry of largest magnitude in its block, so that sparse entries stay visible.
+    A page has fewer pixels than a large matrix has entries. Where most are zero, each cell above 600 rows shows the
+    entry of largest magnitude in its block, so that none gets lost; otherwise, above 2,000 rows, the mean. The colour
+    bar says so.
 
     Examples
     --------
@@ -77,26 +80,21 @@ def plot_matrix(
         return canvas.no_data(ax, "no data: the matrix has no nodes")
     names = {dim: canvas.labels_of(matrix, dim) for dim in ("source", "target")}
     same = names["source"] == names["target"]
-    scale = _scale(values, same)
+    others = values[~np.eye(len(values), dtype=bool)] if same and len(values) > 1 else values.ravel()
+    sparse = bool((others == 0).mean() > _mostly_zero)
+    scale = color_scale(others, sparse=sparse) or color_scale(values)
     if scale is None:
         return canvas.no_data(ax, "no data: every value is missing")
     groups = {dim: communities_of(community, names[dim]) for dim in names}
-    rank = _ranks(values, names, groups, order, same=same, sparse=scale.blank_zeros)
+    rank = _ranks(values, names, groups, order, same=same, sparse=sparse)
     values = values[np.ix_(rank["source"], rank["target"])]
-    _draw(ax, values, scale, canvas.quantity(matrix, "weight"))
+    _draw(ax, values, scale, sparse, canvas.quantity(matrix, "weight"))
     canvas.label_ticks(ax, "y", [names["source"][k] for k in rank["source"]], "source")
     canvas.label_ticks(ax, "x", [names["target"][k] for k in rank["target"]], "target")
     if community is not None:
         add_blocks(ax, *([groups[dim][k] for k in rank[dim]] for dim in ("source", "target")))
     canvas.settle(ax)
     return ax
-
-
-def _scale(values: NDArray[np.float64], same: bool) -> ColorScale | None:
-    """Limits from the connections between different nodes; sparse where most of them are zero."""
-    others = values[~np.eye(len(values), dtype=bool)] if same and len(values) > 1 else values.ravel()
-    sparse = bool((others == 0).mean() > 0.5)
-    return color_scale(others, sparse=sparse) or color_scale(values)
 
 
 def _ranks(
@@ -124,14 +122,15 @@ def _within(profile: NDArray[np.float64], names: list[str], sparse: bool) -> NDA
     return np.argsort(by_similarity(profile, names)).astype(float)
 
 
-def _draw(ax: Axes, values: NDArray[np.float64], scale: ColorScale, label: str) -> None:
+def _draw(ax: Axes, values: NDArray[np.float64], scale: ColorScale, sparse: bool, label: str) -> None:
     from matplotlib.colors import ListedColormap
 
-    pooled, factor = _pooled(values)
+    factor = -(-max(values.shape) // _max_cells[sparse])
+    pooled = _pooled(values, factor, sparse)
     n_row, n_col = values.shape
-    place: dict[str, Any] = {
-        "extent": (-0.5, n_col - 0.5, n_row - 0.5, -0.5), "interpolation": "nearest", "aspect": "auto",
-    }  # fmt: skip
+    place: dict[str, Any] = {"extent": (-0.5, n_col - 0.5, n_row - 0.5, -0.5), "aspect": "auto"}
+    # Several entries to a pixel: averaging shows all of a dense matrix.
+    place["interpolation"] = "nearest" if max(pooled.shape) <= _max_cells[True] else "antialiased"
     missing = np.isnan(pooled)
     shown = np.where(pooled == 0, np.nan, pooled) if scale.blank_zeros else pooled
     image = ax.imshow(shown, cmap=scale.cmap, norm=scale.norm, **place)
@@ -140,18 +139,21 @@ def _draw(ax: Axes, values: NDArray[np.float64], scale: ColorScale, label: str) 
     ax.set_box_aspect(min(max(n_row / n_col, 0.2), 5))
     canvas.despine(ax, keep=("left", "bottom", "top", "right") if scale.blank_zeros else ())
     if factor > 1:
-        label += f", largest of {factor} × {factor}"
+        label += f"\n{'largest' if sparse else 'mean'} of {factor} × {factor}"
     canvas.add_colorbar(ax, image, label, extend=scale.extend, missing=bool(missing.any()))
 
 
-def _pooled(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """The entry of largest magnitude in each block, and the side of a block."""
-    factor = -(-max(values.shape) // _max_cells)
+def _pooled(values: NDArray[np.float64], factor: int, sparse: bool) -> NDArray[np.float64]:
+    """The entry of largest magnitude (sparse) or the mean (dense) of each block of `factor` by `factor`."""
     if factor == 1:
-        return values, 1
+        return values
     rows, cols = (-(-n // factor) for n in values.shape)
     padded = np.full((rows * factor, cols * factor), np.nan)
     padded[: values.shape[0], : values.shape[1]] = values
     blocks = padded.reshape(rows, factor, cols, factor).swapaxes(1, 2).reshape(rows, cols, -1)
-    size = np.where(np.isnan(blocks), -1.0, np.abs(blocks))
-    return np.take_along_axis(blocks, size.argmax(axis=-1)[..., None], axis=-1)[..., 0], factor
+    known = np.isfinite(blocks)
+    if sparse:
+        largest = np.where(known, np.abs(blocks), -1.0).argmax(axis=-1)[..., None]
+        return np.asarray(np.take_along_axis(blocks, largest, axis=-1)[..., 0])
+    count = known.sum(axis=-1)
+    return np.where(count > 0, np.where(known, blocks, 0).sum(axis=-1) / np.maximum(count, 1), np.nan)

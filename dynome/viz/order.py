@@ -15,7 +15,7 @@ from dynome.viz.palette import category_colors
 Order = NDArray[np.int64]
 
 _max_optimal = 400  # leaves ordered optimally (cubic time); more are left as the tree has them
-_max_tree = 4000  # nodes in a tree; more are ordered by the angle of their two leading components
+_max_tree = 2000  # nodes in a tree; more are ordered by the angle of their two leading components
 
 
 def by_similarity(values: NDArray[np.float64], names: Sequence[str]) -> Order:

@@ -60,7 +60,7 @@ class ColorScale(NamedTuple):
 
 def unknown(label: object) -> bool:
     """Whether a category means that nothing is known: empty, missing, or -1."""
-    return label is None or label != label or str(label) in ("", "-1", "nan", "None", "unknown")
+    return label is None or label != label or str(label) in ("", "-1", "nan", "None", "unknown", "unk")
 
 
 def category_colors(labels: Iterable[Any]) -> dict[str, str]:

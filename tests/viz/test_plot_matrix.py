@@ -120,14 +120,26 @@ def test_a_matrix_between_two_populations_keeps_both_labels(ax):
 
 
 def test_a_large_sparse_matrix_keeps_its_entries_visible(ax):
-    values = np.zeros((3200, 3200))
-    values[1601, 2] = -3
+    values = np.zeros((1500, 1500))
+    values[751, 2] = -3
     values[0, 0] = 5
     dy.viz.plot_matrix(xr.DataArray(values, dims=("source", "target")), ax=ax)
     shown = np.ma.filled(ax.images[0].get_array(), np.nan)
-    assert shown.shape == (1067, 1067)
-    assert shown[533, 0] == -3
+    assert shown.shape == (500, 500)
+    assert shown[250, 0] == -3
     assert "largest of 3 × 3" in ax.child_axes[0].get_ylabel()
+
+
+def test_a_large_dense_matrix_is_averaged(ax):
+    values = np.random.default_rng(0).standard_normal((2100, 2100))
+    values[:2, :2] = [[1, 2], [3, np.nan]]
+    values[2:4, 2:4] = np.nan
+    dy.viz.plot_matrix(xr.DataArray(values, dims=("source", "target")), ax=ax)
+    shown = np.ma.filled(ax.images[0].get_array(), np.nan)
+    assert shown.shape == (1050, 1050)
+    assert shown[0, 0] == 2
+    assert np.isnan(shown[1, 1])
+    assert "mean of 2 × 2" in ax.child_axes[0].get_ylabel()
 
 
 @pytest.mark.parametrize(

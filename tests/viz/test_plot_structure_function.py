@@ -53,6 +53,14 @@ def test_the_legend_tells_the_statistic_of_each_layer(association, ax):
     ]
 
 
+def test_what_is_not_known_is_left_out_of_the_legend(association, ax):
+    long = association.statistic.assign_attrs(long_name="Spearman correlation of functional connectivity and weight")
+    dy.viz.plot_structure_function(association.assign(statistic=long, z=association.z * np.nan), ax=ax)
+    legend = next(c for c in ax.get_children() if isinstance(c, Legend))
+    assert legend.get_title().get_text() == "Spearman correlation of\nfunctional connectivity and\nweight"
+    assert legend.get_texts()[0].get_text() == "chemical\n0.31, p < 0.001"
+
+
 def test_weights_that_are_not_counts_are_binned_by_quantiles(association, ax):
     rng = np.random.default_rng(0)
     weight = association.weight.copy(data=rng.exponential(size=association.weight.shape))
