@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from dynome import schema
-from dynome.errors import SchemaError
+from dynome.errors import Problems, SchemaError
 
 
 def build(
@@ -43,28 +43,52 @@ def build(
     >>> list(sessions(build({"worm1": rec, "worm2": rec})))
     ['worm1', 'worm2']
     """
-    if reserved := [name for name in recordings if name.split("/")[0] in (schema.CONNECTOME, schema.TRUTH)]:
-        raise SchemaError(f"{reserved[0]!r} is a reserved name; rename the animal")
-    parts = {f"/{name}": data for name, data in recordings.items()}
-    for name, part in ((schema.CONNECTOME, connectome), (schema.TRUTH, truth)):
-        if part is not None:
-            parts[f"/{name}"] = part
-    tree = xr.DataTree.from_dict(parts)
+    problems = Problems("study is not valid")
+    reserved = (schema.CONNECTOME, schema.TRUTH)
+    parts: dict[str, Any] = dict(recordings) | {
+        n: p for n, p in zip(reserved, (connectome, truth), strict=True) if p is not None
+    }
+    for name in recordings:
+        if not isinstance(name, str) or not all(piece not in ("", ".", "..") for piece in name.split("/")):
+            problems.add(f'recordings are named "animal" or "animal/session", found {name!r}; rename it')
+        elif name.split("/")[0] in reserved:
+            problems.add(f"{name!r} begins with a reserved name; rename the animal")
+    for name, part in parts.items():
+        if not isinstance(part, xr.Dataset):
+            problems.add(f"{name} must be a Dataset, found {type(part).__name__}")
+    problems.raise_if_any(SchemaError)
+    try:
+        tree = xr.DataTree.from_dict({f"/{name}": part for name, part in parts.items()})
+    except ValueError as error:
+        told = str(error).partition(":")[0]
+        problems.add(f"an animal with sessions has no other recording of its own, found: {told}; make it a session")
+        problems.fail(SchemaError)
     tree.attrs.update(attrs or {})
     return schema.validate(tree, "study")
 
 
 def sessions(study: xr.DataTree) -> dict[str, xr.Dataset]:
-    """The recordings of a study by path (``"animal"`` or ``"animal/session"``), in the order of the tree."""
+    """The recordings of a study by path (``"animal"`` or ``"animal/session"``), in the order of the tree.
+
+    Parameters
+    ----------
+    study : DataTree
+        As `build` makes it.
+    """
     return {
-        node.path.strip("/"): node.to_dataset(inherit=True)
-        for node in study.subtree
-        if node.has_data and node.path != "/" and node.path.split("/")[1] not in (schema.CONNECTOME, schema.TRUTH)
+        key: node.to_dataset(inherit=True)
+        for key, node in study.subtree_with_keys
+        if node.has_data and key != "." and key.split("/")[0] not in (schema.CONNECTOME, schema.TRUTH)
     }
 
 
 def connectome(study: xr.DataTree) -> xr.Dataset:
     """The connectome of a study.
+
+    Parameters
+    ----------
+    study : DataTree
+        As `build` makes it.
 
     Raises
     ------

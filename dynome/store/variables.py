@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dynome import labels
 from dynome.errors import Problems, StoreError, listed
+from dynome.schema.parts import plain_attribute
 from dynome.store.manifest import MANIFEST, METADATA
 
 CHUNK_BYTES = 32 * 2**20
@@ -222,10 +223,8 @@ def _rechunked(data: Any, dims: tuple[Hashable, ...], where: str, problems: Prob
 def _stored_attrs(attrs: Mapping[Any, Any], where: str, problems: Problems) -> dict[str, Any]:
     clean = {}
     for name, value in attrs.items():
-        plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-        plain = list(plain) if isinstance(plain, tuple) else plain
-        items = plain if isinstance(plain, list) else [plain]
-        if not isinstance(name, str) or not all(isinstance(v, str | int | float) for v in items):
+        plain = plain_attribute(value)
+        if not isinstance(name, str) or plain is None:
             problems.add(f"attrs[{name!r}] of {where} must be str, int, float or a list of these, found {value!r:.60}")
         elif name in _RESERVED:
             problems.add(f"attrs[{name!r}] of {where} has a name that the file format needs; rename it")
