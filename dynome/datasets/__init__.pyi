@@ -24,3 +24,7 @@ from dynome.datasets.formats.graphml import read_graphml as read_graphml
 from dynome.datasets.formats.graphml import write_graphml as write_graphml
 from dynome.datasets.formats.pynapple_objects import from_pynapple as from_pynapple
 from dynome.datasets.formats.pynapple_objects import to_pynapple as to_pynapple
+from dynome.datasets.formats.bids import read_bids as read_bids
+from dynome.datasets.formats.folders import read_timeseries_folder as read_timeseries_folder
+from dynome.datasets.formats.time_series import read_timeseries as read_timeseries
+from dynome.datasets.formats.time_series import write_timeseries as write_timeseries

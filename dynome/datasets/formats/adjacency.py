@@ -20,7 +20,6 @@ from dynome.datasets.formats.nodes import choose
 from dynome.errors import FormatError, InputError, listed
 from dynome.schema import NODE
 
-_INDEX = "__index_level_0__"  # how pandas calls an index without a name in Parquet
 _LABELS = (NODE, "nodes", "label", "labels", "name", "names")
 
 Labels = NDArray[Any] | None
@@ -135,7 +134,9 @@ def _from_text(path: Path, sep: str | None) -> tuple[Any, Labels, Labels]:
 
 def _from_parquet(path: Path) -> tuple[Any, Labels, Labels]:
     names, _ = columnar.names(path)
-    key = next((n for n in (_INDEX, *_LABELS) if n in names), names[0] if columnar.is_text(path, names[0]) else None)
+    key = next(
+        (n for n in (columnar.INDEX, *_LABELS) if n in names), names[0] if columnar.is_text(path, names[0]) else None
+    )
     columns = [name for name in names if name != key]
     check_shape((len(columns), len(columns)), 8, path.name)
     held = columnar.read(path, names, text=[] if key is None else [key])

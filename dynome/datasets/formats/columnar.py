@@ -16,6 +16,7 @@ from dynome.datasets.formats.files import check_shape
 from dynome.errors import FormatError, listed
 
 METADATA = b"dynome"
+INDEX = "__index_level_0__"  # how pandas calls an index without a name in Parquet
 EXACT = 2**53  # the integers below this are exact as float64
 
 

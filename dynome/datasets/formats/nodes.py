@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
-from dynome import labels
+from dynome import labels, schema
 from dynome.errors import FormatError, InputError, listed
 from dynome.labels import StrArray
 
@@ -110,3 +111,14 @@ def choose(name: str, among: Sequence[str], what: str) -> str:
     near = get_close_matches(name, among, n=1)
     hint = f"; did you mean {near[0]!r}? There are: " if near else "; there are: "
     raise InputError(f"no {what} {name!r}{hint}{listed(among, 20) or 'none'}")
+
+
+def without_silent(recording: xr.Dataset) -> xr.Dataset:
+    """Without the nodes that have no value at any time; their labels are kept in the attributes."""
+    silent = np.ones(recording.sizes[schema.NODE], dtype=bool)
+    for name in {schema.ACTIVITY, schema.SPIKE_COUNT} & set(recording.data_vars):
+        silent &= recording[name].isnull().all(schema.TIME).to_numpy()
+    if not silent.any() or silent.all():
+        return recording
+    left_out = recording[schema.NODE].to_numpy()[silent].tolist()
+    return recording.isel({schema.NODE: ~silent}).assign_attrs(left_out=left_out)

@@ -108,7 +108,7 @@ def read_nwb(
                 coords = [name for name, variable in found_too.items() if variable.attrs.pop("role", "") == "coord"]
                 recording = recording.assign(found_too).set_coords(coords)
             recording = _with_attrs(recording, nwbfile, names)
-        return schema.validate(_without_silent(recording), "recording")
+        return schema.validate(nodes.without_silent(recording), "recording")
 
 
 def _recording(
@@ -165,17 +165,6 @@ def _coords(
         return {schema.NODE: xr.DataArray([series.name], dims=schema.NODE)}
     label, labelled = nodes.resolve([""] * values.shape[1], prefix=series.name, repeated="raise")
     return {schema.NODE: xr.DataArray(label, dims=schema.NODE), "labelled": xr.DataArray(labelled, dims=schema.NODE)}
-
-
-def _without_silent(recording: xr.Dataset) -> xr.Dataset:
-    """Without the nodes that have no value at any time; their labels are kept in the attributes."""
-    silent = np.ones(recording.sizes[schema.NODE], dtype=bool)
-    for name in {schema.ACTIVITY, schema.SPIKE_COUNT} & set(recording.data_vars):
-        silent &= recording[name].isnull().all(schema.TIME).to_numpy()
-    if not silent.any() or silent.all():
-        return recording
-    left_out = recording[schema.NODE].to_numpy()[silent].tolist()
-    return recording.isel({schema.NODE: ~silent}).assign_attrs(left_out=left_out)
 
 
 def _with_attrs(recording: xr.Dataset, nwbfile: Any, names: list[str]) -> xr.Dataset:

@@ -157,6 +157,8 @@ def numbers(frame: pd.DataFrame, names: Mapping[Any, Any]) -> pd.DataFrame:
     FormatError
         With the first cells that are none.
     """
+    if all(dtype.kind in "iuf" for dtype in frame.dtypes):
+        return frame
     columns = {}
     for position in frame.columns:
         column = frame[position]

@@ -1,0 +1,114 @@
+"""Many files as one study: all of them, or those that can be read, with the reasons for the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import xarray as xr
+
+from dynome import progress, study
+from dynome.errors import DynomeError, FormatError, InputError, Problems, listed
+
+OnError = Literal["raise", "skip"]
+Source = TypeVar("Source")
+
+
+def checked(on_error: str) -> None:
+    """Refuse another choice than "raise" and "skip".
+
+    Raises
+    ------
+    InputError
+        With the choices.
+    """
+    if on_error not in ("raise", "skip"):
+        raise InputError(f'on_error must be "raise" or "skip", got {on_error!r}')
+
+
+def gather(
+    sources: Mapping[str, Source],
+    read: Callable[[Source], xr.Dataset],
+    *,
+    subject: str,
+    on_error: OnError,
+    attrs: Mapping[str, Any] | None = None,
+) -> xr.DataTree:
+    """A study of everything that `read` returns.
+
+    Parameters
+    ----------
+    sources : mapping
+        ``"animal"`` or ``"animal/session"`` to what `read` takes.
+    read : callable
+        Makes one recording.
+    subject : str
+        What cannot be done, for the message.
+    on_error : {"raise", "skip"}
+        Raise all problems at once, or leave these recordings out and name them in ``attrs["left_out"]``.
+    attrs : mapping or None
+        Attributes of the study.
+
+    Raises
+    ------
+    InputError
+        If `on_error` is neither choice, or an argument does not fit a file.
+    FormatError
+        With every problem, or if nothing can be read.
+    """
+    checked(on_error)
+    problems = Problems(subject)
+    found: dict[str, xr.Dataset] = {}
+    left_out: list[str] = []
+    with progress.task("reading recordings", total=len(sources)) as advance:
+        for name, source in sources.items():
+            try:
+                found[name] = read(source)
+            except InputError:
+                raise  # an argument that does not fit would be told once for every file
+            except DynomeError as error:
+                problems.add(f"{name}: {error}")
+                left_out.append(name)
+            advance(1)
+    if on_error == "raise" or not found:
+        if problems.found and found:
+            problems.add(f'{len(found)} of {len(sources)} can be read: pass on_error="skip" to leave the others out')
+        problems.raise_if_any(FormatError)
+    return study.build(found, attrs={**(attrs or {}), **({"left_out": left_out} if left_out else {})})
+
+
+def entities(name: str) -> dict[str, str]:
+    """The BIDS entities of a file name, and its suffix.
+
+    Examples
+    --------
+    >>> entities("sub-01_ses-a_task-rest_timeseries.tsv")
+    {'sub': '01', 'ses': 'a', 'task': 'rest', 'suffix': 'timeseries'}
+    """
+    stem = name.split(".", 1)[0]
+    parts = dict(re.findall(r"(?:^|_)([a-zA-Z]+)-([a-zA-Z0-9+]+)", stem))
+    return parts if "-" in stem.rsplit("_", 1)[-1] else {**parts, "suffix": stem.rsplit("_", 1)[-1]}
+
+
+def paths_of(keys: Iterable[tuple[Path, str, str]]) -> dict[str, Path]:
+    """Files by ``"animal"``, or by ``"animal/session"`` where any animal has several.
+
+    Raises
+    ------
+    FormatError
+        If two files would have one name.
+    """
+    by_animal: dict[str, dict[str, Path]] = {}
+    for path, animal, session in keys:
+        other = by_animal.setdefault(animal, {}).setdefault(session, path)
+        if other != path:
+            names = listed([other.name, path.name])
+            raise FormatError(f"{names} are both session {session or '(none)'!r} of {animal!r}; choose among them")
+    several = any(len(sessions) > 1 for sessions in by_animal.values())
+    return {
+        f"{animal}/{session or 'session'}" if several else animal: path
+        for animal, sessions in by_animal.items()
+        for session, path in sessions.items()
+    }
