@@ -219,7 +219,8 @@ def from_networkx(
     if weight != "weight":
         columns = columns.drop(columns="weight", errors="ignore").rename(columns={weight: "weight"})
     about = {**graph.graph, **(attrs or {})}
-    about.pop("directed", None)
+    for name in ("directed", "node_default", "edge_default"):  # the latter two are what networkx' GraphML reader adds
+        about.pop(name, None)
     told = {name: about.pop(name) for name in list(about) if name == "units" or name.startswith("units_")}
     unit_of = {name.removeprefix("units_") if name != "units" else "weight": unit for name, unit in told.items()}
     unit_of |= {"weight": units} if isinstance(units, str) else units or {}

@@ -85,7 +85,7 @@ def _pairs(table: EdgeTable, names: StrArray, asymmetric: Asymmetric, problems: 
     order = stable_order(pair)
     table, pair = taken(table, order), pair[order]
     first = _run_starts(pair)
-    last = np.append(first[1:], pair.size) - 1
+    last = np.append(first[1:], pair.size)[: first.size] - 1
     there, back = table.weight[first], table.weight[last]
     lone = first == last
     if lone.all():

@@ -178,7 +178,8 @@ def _one_name(label: str) -> str:
         return f"{padded[1]}{padded[2]}{guess}"
     if muscle := _muscle.fullmatch(stem) or _muscle_of_cook.fullmatch(stem):
         return f"M{muscle[1]}{muscle[2]}{int(muscle[3]):02d}{guess}"
-    return stem + guess if stem in _class_of_neuron() or (guess and _begun(stem)) else stripped
+    meant = stem in _class_of_neuron() or ((len(stem) > 2 or guess) and _begun(stem))
+    return stem + guess if meant else stripped
 
 
 def _begun(stem: str) -> list[str]:
@@ -207,8 +208,8 @@ def _one_homologue(name: str) -> str:
         return _sides_of_fate[name]
     if muscle := _muscle.fullmatch(name):
         return f"M{muscle[1]}{'R' if muscle[2] == 'L' else 'L'}{muscle[3].zfill(2)}"
-    other = name[:-1] + {"L": "R", "R": "L"}.get(name[-1:], "")
-    return other if {name, other} <= _class_of_neuron().keys() and other != name else ""
+    other = name[:-1] + {"L": "R", "R": "L"}.get(name[-1:], "?")
+    return other if {name, other} <= _class_of_neuron().keys() else ""
 
 
 def _mapped(labels: ArrayLike | Iterable[str] | xr.DataArray, rule: Callable[[str], str]) -> StrArray:
