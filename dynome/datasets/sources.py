@@ -214,10 +214,9 @@ def _help(dataset: str, remote: RemoteFile, tried: list[str]) -> str:
     if tried and not info.checked:
         lines.append("    (the makers of this version could not try these addresses)")
     lines.append(f"  expected sha256 {remote.sha256}, {remote.size:,} bytes")
-    lines += [
-        f"  {path} has this name but other content" for path in _indexes.get(folder or Path(), {}).get(remote.name, [])
-    ]
     if folder:
+        namesakes = _indexes.get(folder, {}).get(remote.name, [])
+        lines += [f"  {path} has this name but other content" for path in namesakes]
         lines.append(f"  put the file, gzip'ed or not, anywhere below {folder} (DYNOME_DATA_DIR)")
     else:
         found = f", which now names {wanted!r}, no folder" if wanted else ""

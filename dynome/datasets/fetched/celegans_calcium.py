@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -101,8 +103,9 @@ def fetch_celegans_calcium(*, trace: Trace = "original") -> xr.DataTree:
     return study.build(recordings, attrs=about)
 
 
-def identities(animal: str) -> dict[int, Identity]:
-    """The annotation of each trace of one animal, by column counted from 1.
+@cache
+def identities(animal: str) -> Mapping[int, Identity]:
+    """The annotation of each trace of one animal, by column counted from 1; decoded once in a process.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def identities(animal: str) -> dict[int, Identity]:
     with h5py.File(content(_name, _labels)) as file:
         table = julia_value(file, "NeuroPAL_labels", "dict_match_dict", animal, "1")
     try:
-        return {
+        found = {
             int(column): Identity(
                 label=entry["label"],
                 confidence=float(entry["confidence"]),
@@ -125,6 +128,7 @@ def identities(animal: str) -> dict[int, Identity]:
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"{_labels}: the annotations of {animal} are not in the expected layout ({error})") from error
+    return MappingProxyType(found)
 
 
 def name_traces(n_traces: int, found: Mapping[int, Identity]) -> dict[str, NDArray[Any]]:
