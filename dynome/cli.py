@@ -100,7 +100,7 @@ def validate(
     obj = read_any(path)
     if path.suffix == ".zarr":
         store.verify(path)
-    if isinstance(obj, schema.XarrayObject):
+    if hasattr(obj, "dims"):
         kind = schema.kind_of(obj)
         schema.validate(obj, kind, lazy=True)
         sizes = ", ".join(f"{n} {d}" for d, n in obj.sizes.items()) or f"{len(obj.children)} branches"

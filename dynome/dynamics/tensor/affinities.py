@@ -43,7 +43,7 @@ def affinity(
     smooth : float
         Standard deviation in seconds of the derivative-of-Gaussian filter.
     min_animals : int
-        Keep nodes that were recorded in at least so many animals.
+        Keep pairs of nodes that were recorded together in at least so many animals.
     max_bytes : float
         Refuse a tensor larger than this.
 
@@ -55,7 +55,7 @@ def affinity(
     Raises
     ------
     InputError
-        If the kernel is unknown, fewer than two nodes remain, or the tensor would be too large.
+        If the kernel is unknown, no pair remains, or the tensor would be too large.
 
     Notes
     -----
@@ -77,26 +77,25 @@ def affinity(
         raise InputError(f"kernel must be one of {', '.join(get_args(Kernel))}, got {kernel!r}")
     aligned = align_animals(data) if isinstance(data, xr.DataTree) else data
     activity = aligned["activity"] if isinstance(aligned, xr.Dataset) else aligned
-    activity = _recorded(activity, min_animals)
-    n_pair = activity.sizes["node"] * (activity.sizes["node"] - 1) // 2
+    i, j = _recorded_pairs(activity, min_animals)
     problems = Problems("cannot make an affinity tensor")
-    if n_pair == 0:
+    if not i.size:
         problems.add(
-            f"expected at least 2 nodes recorded in {min_animals} animals, found {activity.sizes['node']}; "
+            f"no two of {activity.sizes['node']} nodes were recorded together in {min_animals} animals; "
             "lower min_animals or check the labels"
         )
-    if (size := 8 * n_pair * activity.sizes["time"] * activity.sizes["animal"]) > max_bytes:
+    if (size := 8 * i.size * activity.sizes["time"] * activity.sizes["animal"]) > max_bytes:
         problems.add(
             f"it would take {size / 1e9:.1f} GB, max_bytes is {max_bytes / 1e9:.1f} GB; keep fewer nodes or times"
         )
     problems.raise_if_any(InputError)
     rate = derivative(standardize(activity, dim="time"), width=smooth).transpose("animal", "time", "node")
-    values = np.stack([_kernels[kernel](d) for d in rate.to_numpy()], axis=1)
+    values = np.stack([_kernels[kernel](d[:, i], d[:, j]) for d in rate.to_numpy()], axis=1)
     keep = {n: c for n, c in rate.coords.items() if "node" not in c.dims}
     return xr.DataArray(
         values,
         dims=("time", "animal", "pair"),
-        coords={**keep, **pair_coords(rate["node"].to_numpy())},
+        coords={**keep, **pair_coords(rate["node"].to_numpy(), i, j)},
         name="affinity",
         attrs={
             "units": "1/s^2" if kernel == "product" else "1/s",
@@ -107,25 +106,23 @@ def affinity(
     )
 
 
-def _recorded(activity: xr.DataArray, min_animals: int) -> xr.DataArray:
-    present = activity.notnull().any("time").sum("animal")
-    return activity.isel(node=np.flatnonzero(present.to_numpy() >= min_animals))
+def _recorded_pairs(activity: xr.DataArray, min_animals: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    present = activity.notnull().any("time").transpose("animal", "node").to_numpy().astype(np.int64)
+    i, j = np.triu_indices(present.shape[1], 1)
+    together = (present.T @ present)[i, j] >= max(min_animals, 1)
+    return i[together], j[together]
 
 
-def _geomean(rate: Array) -> Array:
-    root = np.sqrt(np.abs(rate)) * np.sign(rate)
-    return _product(root)
+def _geomean(a: Array, b: Array) -> Array:
+    return np.sqrt(_product(a, b))
 
 
-def _product(rate: Array) -> Array:
-    i, j = np.triu_indices(rate.shape[1], 1)
-    return np.maximum(rate[:, i] * rate[:, j], 0.0)
+def _product(a: Array, b: Array) -> Array:
+    return np.maximum(a * b, 0.0)
 
 
-def _min(rate: Array) -> Array:
-    i, j = np.triu_indices(rate.shape[1], 1)
-    a, b = rate[:, i], rate[:, j]
+def _min(a: Array, b: Array) -> Array:
     return np.where(a * b <= 0, 0.0 * (a + b), np.minimum(np.abs(a), np.abs(b)))
 
 
-_kernels: dict[str, Callable[[Array], Array]] = {"geomean": _geomean, "product": _product, "min": _min}
+_kernels: dict[str, Callable[[Array, Array], Array]] = {"geomean": _geomean, "product": _product, "min": _min}

@@ -50,6 +50,10 @@ class NonnegativeCP(Estimator):
     of the sum exactly; nothing is imputed. ``restart_similarity`` is the matched product of cosines over modes
     (Acar et al. 2011, DOI 10.1002/cem.1335), averaged over components.
 
+    What the data do not determine, the fit does not invent: where a pair was observed only in animals in which a
+    component is nearly silent, the loading of that pair is nearly free and can be large. Keep pairs that most animals
+    have (``min_animals`` of `affinity`).
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from dynome import labels
 from dynome.errors import InputError
 
 
-def pair_coords(node: labels.StrArray) -> dict[str, tuple[str, labels.StrArray]]:
-    """Labels of every unordered pair of distinct nodes.
+def pair_coords(
+    node: labels.StrArray, i: NDArray[np.int64] | None = None, j: NDArray[np.int64] | None = None
+) -> dict[str, tuple[str, labels.StrArray]]:
+    """Labels of unordered pairs of distinct nodes.
 
     Parameters
     ----------
     node : (node,)
         Unique labels.
+    i, j : (pair,) or None
+        Positions of the two nodes of each pair; None takes every pair, row by row of the upper triangle.
 
     Returns
     -------
@@ -31,7 +36,8 @@ def pair_coords(node: labels.StrArray) -> dict[str, tuple[str, labels.StrArray]]
     >>> pair_coords(np.array(["a", "b", "c"]))["pair"][1].tolist()
     ['a|b', 'a|c', 'b|c']
     """
-    i, j = np.triu_indices(node.size, 1)
+    if i is None or j is None:
+        i, j = np.triu_indices(node.size, 1)
     source, target = node[i], node[j]
     pair = np.strings.add(np.strings.add(source, "|"), target)
     return {"pair": ("pair", pair), "source": ("pair", source), "target": ("pair", target)}

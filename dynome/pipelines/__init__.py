@@ -1,0 +1,5 @@
+"""Named analyses that join the areas."""
+
+from dynome._lazy import attach_stub
+
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

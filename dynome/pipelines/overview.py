@@ -1,0 +1,147 @@
+"""A first look at a study: connectivity, communities, components around an event, structure against function."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+
+from dynome import connectome as wiring
+from dynome import dynamics, inference, progress, schema, seeds, study
+from dynome.errors import InputError
+
+STEPS = 6
+MOST = 0.75
+
+
+def study_overview(
+    data: xr.DataTree,
+    *,
+    connectome: xr.Dataset | None = None,
+    event: str | None = "reversal",
+    rate: float = 2.0,
+    rank: int = 3,
+    min_animals: int = 2,
+    n_null: int = 100,
+    random_state: int = 0,
+) -> xr.DataTree:
+    r"""Preprocess a study and measure what a first look should show.
+
+    Parameters
+    ----------
+    data : DataTree
+        Recordings of several animals with node labels that they share.
+    connectome : Dataset or None
+        The wiring; None takes the study's own, and without one structure is not compared with function.
+    event : str or None
+        A flag over time. Affinities are averaged around its onsets; None, or a flag that is not there, takes the
+        clock of the session.
+    rate : float
+        Common sampling rate in Hz.
+    rank : int
+        Components of the nonnegative factorisation.
+    min_animals : int
+        Keep pairs of nodes that were recorded together in so many animals.
+    n_null : int
+        Rewired connectomes for the null distribution.
+    random_state : int
+        Seed of everything that is random.
+
+    Returns
+    -------
+    DataTree
+        ``/recordings`` (aligned), ``/connectivity`` (each animal and the mean), ``/communities``, ``/components``,
+        ``/structure_function`` and ``/homologues`` where they can be had.
+
+    Raises
+    ------
+    InputError
+        If fewer than `min_animals` animals share nodes.
+
+    Notes
+    -----
+    The mean connectivity over animals is taken of Fisher's z, :math:`\tanh\langle \operatorname{artanh} r\rangle`.
+    Communities are those of its positive part.
+
+    Examples
+    --------
+    >>> import dynome as dy
+    >>> worms = dy.datasets.make_worm(n_animals=3, duration=120, random_state=0)
+    >>> found = study_overview(worms, n_null=10, rank=2)
+    >>> sorted(found.children)
+    ['communities', 'components', 'connectivity', 'homologues', 'recordings', 'structure_function']
+    """
+    if connectome is None and schema.CONNECTOME in data.children:
+        connectome = study.connectome(data)
+    with progress.task("first look", total=STEPS) as advance:
+        with progress.task("aligning animals on one clock"):
+            aligned = dynamics.standardize(dynamics.align_animals(data, rate=rate), dim="time")
+        advance(1)
+        with progress.task("functional connectivity"):
+            connectivity = _connectivity(aligned, min_animals)
+        advance(1)
+        with progress.task("communities"):
+            communities = _communities(connectivity["mean"], random_state)
+        advance(1)
+        with progress.task("affinities around events"):
+            tensor = _tensor(aligned, event, min_animals)
+        advance(1)
+        model = dynamics.NonnegativeCP(rank=rank, n_restarts=10, tol=1e-6, random_state=random_state)
+        components = model.fit(tensor).results_.assign_attrs(min_animals=tensor.attrs["min_animals"])
+        parts = {
+            "recordings": aligned,
+            "connectivity": connectivity,
+            "communities": communities.to_dataset(name="community"),
+            "components": components,
+        }
+        advance(1)
+        with progress.task("structure against function"):
+            parts |= _against_structure(connectivity["mean"], connectome, n_null, random_state)
+        advance(1)
+    attrs = {"rate": rate, "rank": rank, "min_animals": min_animals, "n_null": n_null, "event": event or ""}
+    found = xr.DataTree.from_dict(parts)
+    found.attrs.update(attrs, random_state=seeds.resolve(random_state))
+    return found
+
+
+def _connectivity(aligned: xr.Dataset, min_animals: int) -> xr.Dataset:
+    """Correlation in each animal, and its mean over the animals that have the pair."""
+    fc = dynamics.functional_connectivity(aligned["activity"], kind="correlation")
+    count = fc.notnull().sum("animal")
+    if not bool((count >= min_animals).any()):
+        raise InputError(f"no two nodes were recorded together in {min_animals} animals; lower min_animals")
+    z: xr.DataArray = np.arctanh(fc.clip(-1 + 1e-12, 1 - 1e-12))  # type: ignore[assignment]
+    mean = np.tanh(z.mean("animal")).where(count >= min_animals)
+    known = mean["source"].to_numpy()[(count >= min_animals).any("target").to_numpy()]
+    parts = xr.Dataset({"correlation": fc, "mean": mean.assign_attrs(fc.attrs, units="1"), "n_animals": count})
+    return parts.sel(source=known, target=known)
+
+
+def _communities(mean: xr.DataArray, random_state: int) -> xr.DataArray:
+    positive = mean.clip(min=0).fillna(0.0)
+    return wiring.find_communities(positive, random_state=random_state)
+
+
+def _tensor(aligned: xr.Dataset, event: str | None, min_animals: int) -> xr.DataArray:
+    """Affinities of pairs that most animals have: one that few have is hardly determined where those load weakly."""
+    most = max(min_animals, math.ceil(MOST * aligned.sizes["animal"]))
+    affinity = dynamics.affinity(aligned, smooth=1.5, min_animals=most).assign_attrs(min_animals=most)
+    if event is None or event not in aligned:
+        return affinity
+    onsets = {str(a): dynamics.event_onsets(aligned[event].sel(animal=a)) for a in aligned["animal"].to_numpy()}
+    return dynamics.event_affinity(affinity, onsets)
+
+
+def _against_structure(
+    mean: xr.DataArray, connectome: xr.Dataset | None, n_null: int, random_state: int
+) -> dict[str, xr.Dataset]:
+    if connectome is None:
+        return {}
+    parts = {
+        "structure_function": inference.structure_function(connectome, mean, n_null=n_null, random_state=random_state)
+    }
+    partner = wiring.homologue(mean["source"])
+    if np.isin(partner[partner != ""], mean["source"]).any():
+        parts["homologues"] = inference.homologue_contrast(mean, random_state=random_state)
+    return parts
