@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
 
 LABEL, TICK, NOTE = "medium", "small", "x-small"
+_bar_width = 0.12  # inches
 MAX_TICK_LABELS = 60
 MAX_LABEL_LENGTH = 24
 
@@ -189,7 +190,7 @@ def add_colorbar(
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    width = 0.02 / max(ax.get_position().width, 0.3)
+    width = _bar_width * 72 / max(ax.get_window_extent().width * 72 / ax.figure.dpi, 100)
     floor = bottom + 0.18 * (1 - bottom) if missing else bottom
     cax = ax.inset_axes((1.02, floor, width, 1 - floor))
     bar = ax.figure.colorbar(mappable, cax=cax, extend=extend)
