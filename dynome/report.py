@@ -308,7 +308,7 @@ def _has_pixels(canvas: Canvas) -> bool:
 def _saved(canvas: Canvas, kind: str) -> bytes:
     from matplotlib import rc_context
 
-    dateless = {"metadata": {"Date": None}} if kind == "svg" else {}
+    dateless: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {}
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": "dynome", "svg.fonttype": "path"}):
         canvas.savefig(buffer, format=kind, dpi=_dpi, facecolor="white", **dateless)

@@ -86,6 +86,8 @@ def finish_rows(ax: Axes, ticks: Sequence[str], clock: xr.DataArray) -> None:
     ax.set_ylim(-len(ticks) + 0.45, 0.55)
     ax.set_xlim(stamps[0], stamps[-1] if stamps.size > 1 else stamps[0] + 1)
     ax.set_xlabel(canvas.quantity(clock), fontsize=canvas.LABEL)
+    if stamps[0] < 0 < stamps[-1]:  # time from an event
+        ax.axvline(0, color=MUTED, lw=0.8, zorder=0)
     canvas.despine(ax, keep=("bottom",))
     ax.tick_params(axis="y", length=0)
 

@@ -31,6 +31,12 @@ def test_without_weights_rows_are_labelled_alone(results, ax):
     assert rows(ax) == ["0", "1", "2"]
 
 
+def test_the_moment_of_the_event_is_marked(results, ax):
+    dy.viz.plot_components(results.assign_coords(time=results.time - 5), loadings=False, ax=ax)
+    upright = [line for line in ax.lines if list(line.get_xdata()) == [0, 0]]
+    assert len(upright) == 1
+
+
 def test_behaviour_stands_under_the_components(results, recording, ax):
     dy.viz.plot_components(results, covariates=recording, names=["velocity"], ax=ax)
     assert rows(ax)[3] == "velocity\n−1 to 1 mm/s"
