@@ -36,7 +36,7 @@ class Manifest(NamedTuple):
     dynome_version : str
         The version that wrote it.
     groups : dict
-        Path of each group to its variables, both in the order that they were saved in.
+        Path of each group to its variables, and whether each is a coordinate; both in the order of what was saved.
     files : dict
         Path of each file, but for the root's own metadata, to its size in bytes.
     sha256 : str
@@ -46,12 +46,12 @@ class Manifest(NamedTuple):
     kind: StoreKind
     name: str | None
     dynome_version: str
-    groups: dict[str, list[str]]
+    groups: dict[str, dict[str, bool]]
     files: dict[str, int]
     sha256: str
 
 
-def seal(folder: Path, kind: StoreKind, name: str | None, groups: dict[str, list[str]]) -> None:
+def seal(folder: Path, kind: StoreKind, name: str | None, groups: dict[str, dict[str, bool]]) -> None:
     """Write the manifest of a folder in which nothing changes any more.
 
     Parameters
@@ -158,8 +158,8 @@ def _parsed(raw: dict[str, Any]) -> Manifest:
         raise ValueError(f"unknown kind {manifest.kind!r}")
     if not all(isinstance(size, int) for size in manifest.files.values()):
         raise ValueError("sizes of files must be integers")
-    if not all(isinstance(names, list) for names in manifest.groups.values()):
-        raise ValueError("groups must list variables")
+    if not all(isinstance(names, dict) for names in manifest.groups.values()):
+        raise ValueError("groups must name variables")
     return manifest
 
 

@@ -6,7 +6,8 @@ codes and a table of the labels, which is ten times quicker to write and to read
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import string
+from collections.abc import Hashable, Mapping
 from functools import partial
 from typing import Any
 
@@ -64,22 +65,23 @@ def stored(parts: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
         attrs = _stored_attrs(dataset.attrs, f"{where}the dataset", problems)
         if not multi:
             variables = _stored_variables(dataset, where, taken, problems)
-            coords = {n: v for n, v in variables.items() if n in dataset.coords}
-            data = {n: v for n, v in variables.items() if n not in dataset.coords}
+            # A name with a space in it cannot be marked as a coordinate in Zarr; the manifest knows it.
+            coords = {n: v for n, v in variables.items() if n in dataset.coords and not set(n) & set(string.whitespace)}
+            data = {n: v for n, v in variables.items() if n not in coords}
             prepared[group] = xr.Dataset(data, xr.Coordinates(coords, indexes={}), attrs)
     problems.raise_if_any(StoreError)
     return prepared
 
 
-def restored(raw: xr.Dataset, names: Sequence[str], where: str) -> xr.Dataset:
+def restored(raw: xr.Dataset, names: Mapping[str, bool], where: str) -> xr.Dataset:
     """Undo `stored`: strings back to their width, coordinates in memory, indexes rebuilt, no encoding.
 
     Parameters
     ----------
     raw : Dataset
         As Zarr gives it, lazy.
-    names : sequence of str
-        Variables in their order.
+    names : mapping
+        Variables in their order, and whether each is a coordinate.
     where : str
         What is read, for messages.
 
@@ -88,6 +90,7 @@ def restored(raw: xr.Dataset, names: Sequence[str], where: str) -> xr.Dataset:
     StoreError
         If a coordinate claims more memory than one can have.
     """
+    raw = raw.reset_coords().set_coords([name for name, is_coord in names.items() if is_coord])
     variables = {name: _restored_variable(raw, name, where) for name in names}
     data = {n: v for n, v in variables.items() if n not in raw.coords}
     coords = {n: v for n, v in variables.items() if n in raw.coords}

@@ -72,7 +72,7 @@ def save(
                 encoding=encoding(dataset),
                 write_empty_chunks=True,
             )
-        seal(partial, kind, name, {group: [str(n) for n in dataset.variables] for group, dataset in parts.items()})
+        seal(partial, kind, name, {g: {str(n): n in d.coords for n in d.variables} for g, d in parts.items()})
         _move(partial, final, overwrite)
     return final
 
