@@ -111,8 +111,8 @@ def _connectivity(aligned: xr.Dataset, min_animals: int) -> xr.Dataset:
     count = fc.notnull().sum("animal")
     if not bool((count >= min_animals).any()):
         raise InputError(f"no two nodes were recorded together in {min_animals} animals; lower min_animals")
-    z: xr.DataArray = np.arctanh(fc.clip(-1 + 1e-12, 1 - 1e-12))  # type: ignore[assignment]
-    mean = np.tanh(z.mean("animal")).where(count >= min_animals)
+    z = xr.apply_ufunc(np.arctanh, fc.clip(-1 + 1e-12, 1 - 1e-12))
+    mean = xr.apply_ufunc(np.tanh, z.mean("animal")).where(count >= min_animals)
     known = mean["source"].to_numpy()[(count >= min_animals).any("target").to_numpy()]
     parts = xr.Dataset({"correlation": fc, "mean": mean.assign_attrs(fc.attrs, units="1"), "n_animals": count})
     return parts.sel(source=known, target=known)

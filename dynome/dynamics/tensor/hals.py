@@ -195,7 +195,8 @@ def _gram(factor: Array) -> Array:
 def _full_gram(factors: list[Array], mode: int) -> Array:
     """One Gram matrix for all rows of a mode: ``(n_restart, 1, rank, rank)``."""
     grams = [_gram(f) for m, f in enumerate(factors) if m != mode]
-    return reduce(np.multiply, grams)[:, None]
+    product: Array = reduce(np.multiply, grams)[:, None]
+    return product
 
 
 def _masked_gram(mask: Array) -> Grams:
