@@ -89,7 +89,7 @@ def circular_places(n_node: int) -> Matrix:
 
 
 def spectral_places(pull: Matrix) -> Matrix:
-    """Places (node, 2) by the second and third eigenvector of the normalised Laplacian.
+    """Places (node, 2) by the two slowest modes of diffusion (Coifman & Lafon 2006, doi:10.1016/j.acha.2006.04.006).
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def spectral_places(pull: Matrix) -> Matrix:
     faint = pull.sum() / n**2 if pull.any() else 1.0
     linked = pull + 0.1 * faint
     scale = 1 / np.sqrt(linked.sum(axis=1))
-    _, vectors = np.linalg.eigh(linked * scale[:, None] * scale)
-    place = vectors[:, [-2, -3]] * scale[:, None]
+    values, vectors = np.linalg.eigh(linked * scale[:, None] * scale)
+    place = vectors[:, [-2, -3]] * scale[:, None] * np.maximum(values[[-2, -3]], 0)
     place *= np.sign(place[np.abs(place).argmax(axis=0), [0, 1]])  # an eigenvector has no sign of its own: fix one
     return _fitted(place)
 

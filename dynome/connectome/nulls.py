@@ -149,7 +149,7 @@ def anywhere(part: EdgeTable, n_node: int, two_way: bool, rng: np.random.Generat
     """The rule of `erdos_renyi`."""
     n_pair = n_node * (n_node - 1) // (2 if two_way else 1)
     pair = rng.choice(n_pair, size=part.source.size, replace=False)
-    source, target = _unordered(pair) if two_way else _ordered(pair, n_node)
+    source, target = unordered(pair) if two_way else ordered(pair, n_node)
     return part._replace(source=source, target=target)
 
 
@@ -207,13 +207,13 @@ def _dealt_within(group: Integers, values: Integers, rng: np.random.Generator) -
     return out
 
 
-def _ordered(pair: Integers, n_node: int) -> tuple[Integers, Integers]:
+def ordered(pair: Integers, n_node: int) -> tuple[Integers, Integers]:
     """Ordered pairs of different nodes by number."""
     source, target = np.divmod(pair, max(n_node - 1, 1))
     return source, target + (target >= source)
 
 
-def _unordered(pair: Integers) -> tuple[Integers, Integers]:
+def unordered(pair: Integers) -> tuple[Integers, Integers]:
     """Unordered pairs by number: (0, 1), (0, 2), (1, 2), (0, 3), ..."""
     high = ((1 + np.sqrt(1 + 8 * pair.astype(np.float64))) // 2).astype(np.int64)
     high -= high * (high - 1) // 2 > pair  # the square root may round up to a whole number
