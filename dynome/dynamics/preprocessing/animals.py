@@ -64,9 +64,7 @@ def align_animals(
     InputError
         If no node is left, an argument is unusable, or a recording cannot be resampled.
     SchemaError
-        If the study is not valid.
-    UnitsError
-        If a variable has different units in different recordings.
+        If the study is not valid, e.g. because a variable has different units in different recordings.
 
     Examples
     --------
@@ -145,11 +143,11 @@ def _placed(rec: xr.Dataset, nodes: NDArray[np.str_], clock: NDArray[np.float64]
 def _stacked(name: str, parts: Mapping[str, xr.Dataset]) -> xr.DataArray:
     """One variable of all recordings, missing where a recording does not have it."""
     found = [part[name] for part in parts.values() if name in part]
-    unit = units.agree(found, f"{name} of all recordings")
+    unit = next((unit for unit in map(units.of, found) if unit), units.DIMENSIONLESS)
     blank = xr.full_like(found[0], "" if found[0].dtype.kind in "UT" else np.nan)
     arrays = [part.get(name, blank) for part in parts.values()]
     whole = xr.concat(arrays, pd.Index(parts, name=ANIMAL), join="outer", coords="minimal", compat="override")
-    attrs = {**found[0].attrs, **({} if found[0].dtype.kind in "UT" else {"units": unit or units.DIMENSIONLESS})}
+    attrs = {**found[0].attrs, **({} if found[0].dtype.kind in "UT" else {"units": unit})}
     return whole.transpose(ANIMAL, *found[0].dims).assign_attrs(attrs)
 
 

@@ -1,64 +1,49 @@
-"""Weighted sums over neighbours in time; what is missing or beyond the ends takes no part."""
+"""Weighted sums over neighbours in time; what is missing or beyond the ends takes no part.
+
+By Fourier transform whatever the width: blocks of matrix products are faster for narrow kernels on an idle machine, but
+many small products lose a hundredfold where BLAS threads outnumber free cores.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
 from dynome.dynamics.preprocessing.labelled import Array
 
-_SHORT = 256  # weights up to which blocks of a Toeplitz matrix beat the Fourier transform (measured)
-_BLOCK = 64
-_TRANSFORMED = 1 << 23  # numbers transformed at a time, to bound memory
+_AT_ONCE = 1 << 21  # numbers transformed at a time, to bound memory
 
 
-def correlate(x: Array, weights: Array) -> Array:
-    """Sum of each sample's neighbours with weights that belong to their offsets.
+def correlate(x: Array, *kernels: NDArray[np.float64]) -> list[Array]:
+    """Sums of each sample's neighbours with weights that belong to their offsets.
 
     Parameters
     ----------
     x : (n_time, n_series)
         No NaN.
-    weights : (2 r + 1,)
-        Weight of offsets ``-r ... r``.
+    *kernels : (2 r + 1,)
+        Weights of offsets ``-r ... r``; all of one length.
 
     Returns
     -------
-    (n_time, n_series)
-        ``out[t] = sum_j weights[r + j] * x[t + j]``, with zeros beyond the ends.
+    list of (n_time, n_series)
+        For each kernel ``out[t] = sum_j kernel[r + j] * x[t + j]``, with zeros beyond the ends.
     """
-    return _by_transform(x, weights) if weights.size > _SHORT else _by_blocks(x, weights)
-
-
-def _by_transform(x: Array, weights: Array) -> Array:
-    n, reach = x.shape[0], weights.size // 2
-    length = next_fast_len(n + weights.size - 1, real=True)
-    response = rfft(weights[::-1], length)
-    at_once = max(_TRANSFORMED // length, 1)
-    out = np.empty_like(x, order="C")
-    for start in range(0, x.shape[1], at_once):
-        spectrum = rfft(x[:, start : start + at_once].T, length, axis=1)
-        spectrum *= response
-        out[:, start : start + at_once] = irfft(spectrum, length, axis=1)[:, reach : reach + n].T
+    n, size = x.shape[0], kernels[0].size
+    length = next_fast_len(n + size - 1, real=True)
+    responses = [rfft(kernel[::-1], length) for kernel in kernels]
+    out = [np.empty_like(x, order="C") for _ in kernels]
+    step = max(_AT_ONCE // length, 1)
+    for start in range(0, x.shape[1], step):
+        part = slice(start, start + step)
+        spectrum = rfft(x[:, part].T, length, axis=1)
+        for sums, response in zip(out, responses, strict=True):
+            sums[:, part] = irfft(spectrum * response, length, axis=1)[:, size // 2 : size // 2 + n].T
     return out
 
 
-def _by_blocks(x: Array, weights: Array) -> Array:
-    n, reach = x.shape[0], weights.size // 2
-    rows = max(_BLOCK, reach)
-    toeplitz = np.zeros((rows, rows + 2 * reach))
-    for row in range(rows):
-        toeplitz[row, row : row + weights.size] = weights
-    out = np.empty_like(x, order="C")
-    for start in range(0, n, rows):
-        stop = min(start + rows, n)
-        low, high = max(start - reach, 0), min(stop + reach, n)
-        shift = start - reach
-        np.matmul(toeplitz[: stop - start, low - shift : high - shift], x[low:high], out=out[start:stop])
-    return out
-
-
-def weighted_mean(x: Array, weights: Array) -> Array:
+def weighted_mean(x: Array, weights: NDArray[np.float64]) -> Array:
     """Normalised convolution: the weighted mean of the samples that exist.
 
     Parameters
@@ -78,9 +63,9 @@ def weighted_mean(x: Array, weights: Array) -> Array:
     Knutsson & Westin 1993, Normalized and differential convolution, doi:10.1109/CVPR.1993.341081
     """
     there = ~np.isnan(x)
-    if there.all():
-        out = correlate(x, weights)
-        out /= correlate(np.ones((x.shape[0], 1)), weights)
-        return out
-    out = correlate(np.where(there, x, 0.0), weights)
-    return np.divide(out, correlate(there.astype(np.float64), weights), out=np.full_like(out, np.nan), where=there)
+    whole = bool(there.all())
+    (out,) = correlate(x if whole else np.where(there, x, 0.0), weights)
+    (mass,) = correlate(np.ones((x.shape[0], 1)) if whole else there.astype(np.float64), weights)
+    out = np.divide(out, mass, out=np.full_like(out, np.nan), where=there)
+    # A mean lies within its samples; rounding in the transform must not make rates and counts negative.
+    return np.clip(out, np.fmin.reduce(x, axis=0), np.fmax.reduce(x, axis=0), out=out)

@@ -49,17 +49,17 @@ def local_slope(x: Array, clock: Stamps, weights: NDArray[np.float64]) -> Array:
     even = bool(np.abs(late).max() < 1e-9 * interval)
 
     def moments(values: Array) -> tuple[Array, Array]:
-        zeroth, first = correlate(values, weights), correlate(values, weights * lag)
-        return zeroth, first if even else first + correlate(values * late, weights) - late * zeroth
+        zeroth, first = correlate(values, weights, weights * lag)
+        return zeroth, first if even else first + correlate(values * late, weights)[0] - late * zeroth
 
     there = ~np.isnan(x)
     whole = bool(there.all())
     mask = np.ones((clock.size, 1)) if whole else there.astype(np.float64)
     s_1, s_s = moments(mask)
     s_x, s_sx = moments(x if whole else np.where(there, x, 0.0))
-    s_ss = correlate(mask, weights * lag**2)
+    s_ss = correlate(mask, weights * lag**2)[0]
     if not even:
-        s_ss += 2 * correlate(mask * late, weights * lag) + correlate(mask * late**2, weights)
+        s_ss += 2 * correlate(mask * late, weights * lag)[0] + correlate(mask * late**2, weights)[0]
         s_ss -= 2 * late * s_s + late**2 * s_1
     spread = s_1 * s_ss - s_s**2
     usable = there & (spread > 1e-9 * s_1**2 * interval**2)

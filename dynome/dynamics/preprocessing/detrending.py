@@ -57,8 +57,13 @@ def _residuals(x: Array, clock: Stamps, order: int) -> Array:
 
 
 def highpass(x: Array, clock: Stamps, sections: NDArray[np.float64], pad: int) -> Array:
-    """Filter forwards and backwards, bridging what is missing with straight lines and leaving it missing afterwards."""
-    filtered: Array = sosfiltfilt(sections, bridged(x, clock, ends=True), axis=0, padlen=pad)
+    """Filter forwards and backwards, bridging what is missing with straight lines and leaving it missing afterwards.
+
+    The ends are mirrored after a straight line is taken off: a mirror image of a drift would be a kink, and turning
+    the trace about its last sample would make that sample zero.
+    """
+    level = polynomial_residuals(bridged(x, clock, ends=True), clock, 1)
+    filtered: Array = sosfiltfilt(sections, level, axis=0, padtype="even", padlen=pad)
     return np.where(np.isnan(x), np.nan, filtered)
 
 
@@ -125,6 +130,6 @@ def _highpass_kernel(rec: Recording, cutoff: float) -> Kernel:
             f"sampling rate, {0.5 / interval:g} Hz, got {cutoff:g} Hz"
         )
     sections = butter(5, cutoff, btype="highpass", fs=1 / interval, output="sos")
-    # The ends are mirrored over one cycle of the cutoff: with less, a slow filter rings into the recording.
+    # One cycle of the cutoff is mirrored at the ends: with less, a slow filter rings into the recording.
     pad = min(int(np.ceil(1 / (cutoff * interval))), rec.sizes[TIME] - 1)
     return partial(highpass, clock=stamps(rec, "detrend"), sections=sections, pad=pad)

@@ -181,6 +181,7 @@ def gathered(x: xr.Variable, cut: Cut, *, interpolate: bool) -> xr.DataArray:
     if interpolate and cut.share.any():
         share = xr.DataArray(cut.share, dims=dims)
         between = out * (1 - share) + xr.DataArray(x).isel({TIME: xr.Variable(dims, cut.right)}) * share
+        between = between.astype(out.dtype, copy=False)
         out = out.where(share == 0, between)  # an exact hit takes nothing from the right, where NaN may be
     if not cut.there.all():
         if out.dtype.kind in "iub":

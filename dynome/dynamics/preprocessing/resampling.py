@@ -113,7 +113,8 @@ def continuous(x: xr.DataArray, change: ClockChange) -> xr.Variable:
 def summed(x: xr.DataArray, factor: int) -> xr.Variable:
     """Counts summed over blocks of `factor` samples; an incomplete block at the end is dropped."""
     blocks = xr.DataArray(x.variable).coarsen({TIME: factor}, boundary="trim")
-    return blocks.sum(skipna=False, keep_attrs=True).variable
+    total: xr.DataArray = blocks.reduce(np.sum, keep_attrs=True)
+    return total.variable
 
 
 def _is_count(x: xr.DataArray) -> bool:

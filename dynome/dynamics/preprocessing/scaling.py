@@ -122,10 +122,9 @@ def standardize(
 
     def scaled(x: xr.DataArray) -> xr.DataArray:
         _check(x, dims, fit_time, method)
-        fitted = fit_window(x, fit_time, "standardize")
-        if TIME in dims:
-            fitted = np.expand_dims(fitted, [k for k, d in enumerate(dims) if d != TIME])
-        mask = np.broadcast_to(fitted, [x.sizes[d] for d in dims]).ravel()
+        fitted = fit_window(x, fit_time, "standardize") if TIME in dims else np.ones(1, dtype=bool)
+        over = fitted.reshape([fitted.size if d == TIME else 1 for d in dims])
+        mask = np.broadcast_to(over, [x.sizes[d] for d in dims]).ravel()
         kernel = partial(standardized, fitted=mask, method=method)
         return with_unit(along(kernel, x, dims), units.DIMENSIONLESS, "standardized")
 

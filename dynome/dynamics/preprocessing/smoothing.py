@@ -77,7 +77,7 @@ def smooth(rec: Recording, *, width: float, kernel: SmoothingKernel = "gaussian"
     Examples
     --------
     >>> x = xr.DataArray([0.0, 0.0, 3.0, 0.0, np.nan], dims="time", coords={"time": np.arange(5.0)})
-    >>> smooth(x, width=3.0, kernel="boxcar").values
+    >>> smooth(x, width=3.0, kernel="boxcar").round(9).values
     array([0. , 1. , 1. , 1.5, nan])
     """
     problems = Problems("cannot smooth")
