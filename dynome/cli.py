@@ -14,6 +14,8 @@ import typer
 from dynome._version import __version__
 from dynome.errors import DynomeError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="dynome",
     help="Connectomes and neural dynamics on one labelled data layer.",
@@ -26,19 +28,21 @@ app = typer.Typer(
 def main() -> NoReturn:
     """Run the command line; errors that dynome explains are told in plain words, without a traceback."""
     try:
-        code = app(standalone_mode=False)
+        returned = app(standalone_mode=False)
+        code = returned if isinstance(returned, int) else 0
     except DynomeError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
-        typer.secho("interrupted; nothing half-written is left", fg="yellow", err=True)
-        code = 130
+        code = INTERRUPTED
     except Exception as error:
         if not hasattr(error, "format_message"):  # a wrong call, which click words itself
             raise
         typer.secho(f"error: {error.format_message()}", fg="red", err=True)
         code = 2
-    sys.exit(code if isinstance(code, int) else 0)
+    if code == INTERRUPTED:
+        typer.secho("interrupted; nothing half-written is left", fg="yellow", err=True)
+    sys.exit(code)
 
 
 def _version(show: bool) -> None:

@@ -1,0 +1,113 @@
+"""Evidence for the command line: what it prints, its exit codes, and that errors are told in plain words."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dynome import schema, store, study
+from dynome._version import __version__
+
+
+def run(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", "from dynome.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=240,
+        env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+@pytest.fixture
+def saved(tmp_path):
+    values = np.random.default_rng(0).standard_normal((20, 3))
+    rec = schema.recording(values, time=np.arange(20) / 2, node=["AVAL", "AVAR", "RIML"], units="dF/F")
+    return store.save(study.build({"worm1": rec, "worm2": rec}), tmp_path / "study.zarr")
+
+
+def test_version_and_help():
+    assert run("--version").stdout.strip() == f"dynome {__version__}"
+    shown = run("--help").stdout
+    for command in ("demo", "info", "validate", "convert", "fetch", "datasets"):
+        assert command in shown
+
+
+def test_info_names_versions_and_folders():
+    done = run("info", DYNOME_DATA_DIR="/somewhere")
+    assert done.returncode == 0
+    assert np.__version__ in done.stdout
+    assert "/somewhere" in done.stdout
+
+
+def test_a_valid_store_is_said_to_be_valid(saved):
+    done = run("validate", saved)
+    assert done.returncode == 0
+    assert "valid study: 2 branches" in done.stdout
+
+
+def test_a_damaged_chunk_is_found_by_validate(saved):
+    chunk = next(saved.glob("worm1/activity/c/0/0"))
+    data = bytearray(chunk.read_bytes())
+    data[3] ^= 255
+    chunk.write_bytes(data)
+    done = run("validate", saved)
+    assert done.returncode == 1
+    assert "is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_path_is_an_error_in_plain_words(tmp_path):
+    done = run("validate", tmp_path / "nothing.zarr")
+    assert done.returncode == 1
+    assert "nothing.zarr" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_edge_lists_are_converted_and_never_overwritten_unasked(tmp_path):
+    (tmp_path / "edges.csv").write_text("source,target,weight\na,b,3\nb,c,1\n")
+    first = run("convert", "edges.csv", "edges.zarr", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert store.open(tmp_path / "edges.zarr").sizes["edge"] == 2
+    again = run("convert", "edges.csv", "edges.zarr", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "exists" in again.stderr
+    assert run("convert", "edges.csv", "edges.zarr", "--overwrite", cwd=tmp_path).returncode == 0
+
+
+def test_a_wrong_call_is_exit_code_two():
+    assert run("convert", "only-one").returncode == 2
+    assert run("no-such-command").returncode == 2
+
+
+def test_a_data_set_that_does_not_exist_is_met_with_a_suggestion():
+    done = run("fetch", "celegans_calcum")
+    assert done.returncode == 1
+    assert "celegans_calcium" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
+def test_an_interrupted_demo_leaves_nothing_half_written(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from dynome.cli import main; main()", "demo", "--simulated", "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 120
+    while not Path(tmp_path, "out").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "interrupted" in errors
+    assert list(Path(tmp_path, "out").iterdir()) == []
