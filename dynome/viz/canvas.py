@@ -101,10 +101,12 @@ def quantity(variable: xr.DataArray, default: str = "value") -> str:
     --------
     >>> quantity(xr.DataArray(0.0, name="head_angle", attrs={"units": "rad"}))
     'head angle (rad)'
+    >>> quantity(xr.DataArray(0.0, attrs={"long_name": "time from onset", "units": "s"}))
+    'time from onset (s)'
     """
     name = str(variable.attrs.get("long_name") or variable.name or default).replace("_", " ")
     unit = unit_of(variable)
-    return f"{name} ({unit})" if unit and unit not in name else name
+    return f"{name} ({unit})" if unit and f"({unit})" not in name else name
 
 
 def unit_of(variable: xr.DataArray) -> str:

@@ -241,5 +241,6 @@ def _say(ax: Axes, links: Links, note: str) -> None:
     """Under the drawing: how many connections it shows, and what its layout means."""
     drawn = links.weight.size
     count = f"{drawn:,} strongest of {links.total:,} connections" if drawn < links.total else f"{drawn:,} connections"
+    once = "two-way ones drawn once" if not links.curved.all() else ""
     style: dict[str, Any] = {"textcoords": "offset points", "va": "top", "fontsize": canvas.NOTE, "color": MUTED}
-    ax.annotate(f"{count}; {note}" if note else count, (0, 0), (0, -4), xycoords="axes fraction", **style)
+    ax.annotate("; ".join(filter(None, (count, once, note))), (0, 0), (0, -4), xycoords="axes fraction", **style)

@@ -28,7 +28,9 @@ def case(request):
 def pixels(ax: Axes) -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(ax.get_figure(root=True))
+    figure = ax.get_figure(root=True)
+    figure.set_dpi(50)
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba()).copy()
 

@@ -124,7 +124,7 @@ def test_positions_are_joined_by_label_and_have_a_scale_bar(wiring, ax):
     dy.viz.plot_connectome(wiring, positions=place, ax=ax)
     texts = [t.get_text() for t in ax.texts]
     assert "50 µm" in texts
-    assert texts[0] == "6 connections; 2 nodes without a position are not drawn"
+    assert texts[0] == "6 connections; two-way ones drawn once; 2 nodes without a position are not drawn"
     assert ax.get_aspect() == 1
 
 
