@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from dynome import schema, store, study
 from dynome._version import __version__
 
@@ -96,7 +97,15 @@ def test_a_data_set_that_does_not_exist_is_met_with_a_suggestion():
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
 def test_an_interrupted_demo_leaves_nothing_half_written(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", "from dynome.cli import main; main()", "demo", "--simulated", "--out", str(tmp_path / "out")],
+        [
+            sys.executable,
+            "-c",
+            "from dynome.cli import main; main()",
+            "demo",
+            "--simulated",
+            "--out",
+            str(tmp_path / "out"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

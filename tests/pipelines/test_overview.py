@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+
 from dynome import datasets, report, store
 from dynome.errors import InputError, StoreError
 from dynome.pipelines import overview_sections, study_overview, write_demo

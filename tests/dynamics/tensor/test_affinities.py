@@ -6,10 +6,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+
 from dynome import schema, study
 from dynome.dynamics import affinity, align_animals, derivative, fold, standardize
 from dynome.errors import InputError
-from hypothesis import given, settings
 
 
 def worms(seed=0, n_time=120, rate=2.0):
@@ -17,9 +18,7 @@ def worms(seed=0, n_time=120, rate=2.0):
     time = np.arange(n_time) / rate
     nodes = {"w1": list("abcd"), "w2": list("bcde")}
     traces = {name: np.cumsum(rng.standard_normal((n_time, 4)), axis=0) for name in nodes}
-    return study.build(
-        {n: schema.recording(traces[n], time=time, node=nodes[n], units="dF/F") for n in nodes}
-    )
+    return study.build({n: schema.recording(traces[n], time=time, node=nodes[n], units="dF/F") for n in nodes})
 
 
 def rates(data, smooth=1.0):
@@ -63,7 +62,10 @@ def test_pairs_of_few_animals_can_be_left_out():
 def test_gain_and_offset_of_a_trace_do_not_matter(seed, gain, offset):
     data = worms(seed)
     moved = study.build(
-        {n: r.assign(activity=(r.activity * gain + offset).assign_attrs(units="1")) for n, r in study.sessions(data).items()}
+        {
+            n: r.assign(activity=(r.activity * gain + offset).assign_attrs(units="1"))
+            for n, r in study.sessions(data).items()
+        }
     )
     np.testing.assert_allclose(affinity(moved), affinity(data), atol=1e-6)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+
 from dynome.dynamics import event_affinity, event_onsets
 from dynome.errors import InputError
 

@@ -7,9 +7,10 @@ import warnings
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
+
 from dynome.align import cp_similarity, match
 from dynome.dynamics.tensor.hals import hals, random_factors, regress
-from hypothesis import given, settings
 
 LETTERS = "abcdefg"
 
@@ -53,7 +54,9 @@ def test_tensorly_finds_no_lower_error():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         runs = [
-            non_negative_parafac_hals(x, 4, n_iter_max=1000, tol=1e-12, init="random", random_state=k, return_errors=True)
+            non_negative_parafac_hals(
+                x, 4, n_iter_max=1000, tol=1e-12, init="random", random_state=k, return_errors=True
+            )
             for k in range(3)
         ]
     theirs = min(float(errors[-1]) ** 2 for _, errors in runs)

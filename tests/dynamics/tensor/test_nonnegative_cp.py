@@ -6,11 +6,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+
 from dynome.align import cp_similarity, match
 from dynome.dynamics import NonnegativeCP
 from dynome.dynamics.tensor.pairs import pair_coords
 from dynome.errors import InputError, NotFittedError
-from hypothesis import given, settings
 
 DIMS = ("time", "animal", "pair")
 

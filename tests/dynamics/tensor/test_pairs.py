@@ -6,10 +6,11 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+
 from dynome.dynamics import fold, unfold
 from dynome.dynamics.tensor.pairs import pair_coords
 from dynome.errors import InputError
-from hypothesis import given, settings
 
 
 @settings(max_examples=25, deadline=None)
@@ -51,8 +52,6 @@ def test_pairs_without_labels_cannot_be_folded():
 
 
 def test_a_repeated_pair_cannot_be_folded():
-    x = xr.DataArray(
-        [1.0, 2.0], dims="pair", coords={"source": ("pair", ["a", "b"]), "target": ("pair", ["b", "a"])}
-    )
+    x = xr.DataArray([1.0, 2.0], dims="pair", coords={"source": ("pair", ["a", "b"]), "target": ("pair", ["b", "a"])})
     with pytest.raises(InputError, match="more than once"):
         fold(x)
