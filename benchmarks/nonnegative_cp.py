@@ -15,9 +15,10 @@ import warnings
 
 import numpy as np
 import tensorly
-from dynome.dynamics.tensor.hals import hals, random_factors
 from tensorly.cp_tensor import CPTensor
 from tensorly.decomposition import non_negative_parafac_hals
+
+from dynome.dynamics.tensor.hals import hals, random_factors
 
 ROUNDS = 3
 
@@ -48,7 +49,8 @@ def clocked(run):
 
 def compare(shape: tuple[int, ...], rank: int, n_iter: int, n_restarts: int) -> None:
     x = noisy_tensor(shape, rank)
-    starts = random_factors(shape, rank, float(np.linalg.norm(x)), [np.random.default_rng(k) for k in range(n_restarts)])
+    generators = [np.random.default_rng(k) for k in range(n_restarts)]
+    starts = random_factors(shape, rank, float(np.linalg.norm(x)), generators)
     one = [f[:1] for f in starts]
     hals(x, one, mask=None, max_iter=1, tol=0.0)  # compiles
     peer, ours, ours_many, errors = [], [], [], {}

@@ -15,10 +15,12 @@ import pytest
 from dynome import schema, store, study
 from dynome._version import __version__
 
+MAIN = "from dynome.cli import main; main()"
+
 
 def run(*arguments, cwd=None, **environment):
     return subprocess.run(
-        [sys.executable, "-c", "from dynome.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", MAIN, *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -100,7 +102,7 @@ def test_an_interrupted_demo_leaves_nothing_half_written(tmp_path):
         [
             sys.executable,
             "-c",
-            "from dynome.cli import main; main()",
+            MAIN,
             "demo",
             "--simulated",
             "--out",

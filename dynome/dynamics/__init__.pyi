@@ -1,12 +1,6 @@
-from dynome.dynamics.connectivity.static import functional_connectivity as functional_connectivity
-from dynome.dynamics.tensor.affinities import affinity as affinity
-from dynome.dynamics.tensor.events import event_affinity as event_affinity
-from dynome.dynamics.tensor.events import event_onsets as event_onsets
-from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP
-from dynome.dynamics.tensor.pairs import fold as fold
-from dynome.dynamics.tensor.pairs import unfold as unfold
 from dynome.dynamics.connectivity.lagged import lagged_correlation as lagged_correlation
 from dynome.dynamics.connectivity.lagged import peak_lag as peak_lag
+from dynome.dynamics.connectivity.static import functional_connectivity as functional_connectivity
 from dynome.dynamics.connectivity.tangent import covariance_from_tangent as covariance_from_tangent
 from dynome.dynamics.connectivity.tangent import tangent_connectivity as tangent_connectivity
 from dynome.dynamics.connectivity.windowed import dynamic_connectivity as dynamic_connectivity
@@ -23,3 +17,9 @@ from dynome.dynamics.preprocessing.gaps import interpolate_gaps as interpolate_g
 from dynome.dynamics.preprocessing.resampling import resample as resample
 from dynome.dynamics.preprocessing.scaling import standardize as standardize
 from dynome.dynamics.preprocessing.smoothing import smooth as smooth
+from dynome.dynamics.tensor.affinities import affinity as affinity
+from dynome.dynamics.tensor.events import event_affinity as event_affinity
+from dynome.dynamics.tensor.events import event_onsets as event_onsets
+from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP
+from dynome.dynamics.tensor.pairs import fold as fold
+from dynome.dynamics.tensor.pairs import unfold as unfold

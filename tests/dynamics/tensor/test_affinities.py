@@ -61,12 +61,11 @@ def test_pairs_of_few_animals_can_be_left_out():
 @given(seed=st.integers(0, 10_000), gain=st.floats(0.01, 100), offset=st.floats(-50, 50))
 def test_gain_and_offset_of_a_trace_do_not_matter(seed, gain, offset):
     data = worms(seed)
-    moved = study.build(
-        {
-            n: r.assign(activity=(r.activity * gain + offset).assign_attrs(units="1"))
-            for n, r in study.sessions(data).items()
-        }
-    )
+    changed = {
+        name: rec.assign(activity=(rec.activity * gain + offset).assign_attrs(units="1"))
+        for name, rec in study.sessions(data).items()
+    }
+    moved = study.build(changed)
     np.testing.assert_allclose(affinity(moved), affinity(data), atol=1e-6)
 
 
@@ -91,5 +90,5 @@ def test_what_cannot_be_made_is_told():
         affinity(worms(), kernel="cosine")
     with pytest.raises(InputError, match="no two of 5 nodes were recorded together in 3 animals"):
         affinity(worms(), min_animals=3)
-    with pytest.raises(InputError, match="it would take .* GB, max_bytes"):
+    with pytest.raises(InputError, match=r"it would take .* GB, max_bytes"):
         affinity(worms(), max_bytes=1000)

@@ -151,5 +151,5 @@ def test_other_labels_cannot_be_transformed():
 
 
 def test_an_unfitted_model_has_nothing_to_tell():
-    with pytest.raises(NotFittedError, match="call .fit"):
+    with pytest.raises(NotFittedError, match=r"call \.fit"):
         NonnegativeCP().inverse_transform()
