@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dynome import connectome, schema
 from dynome.datasets.formats import columnar, edge_columns
 from dynome.datasets.formats.edge_columns import Column
-from dynome.datasets.formats.files import PathLike, is_compressed, reading, suffix, writing
+from dynome.datasets.formats.files import PathLike, destination, is_compressed, reading, suffix, writing
 from dynome.datasets.formats.json_values import plain_attrs
 from dynome.datasets.formats.nodes import choose
 from dynome.errors import FormatError, InputError, listed
@@ -205,6 +205,9 @@ def write_edges(wiring: xr.Dataset, path: PathLike, *, nodes: PathLike | None = 
     read_edges : The way back.
     """
     schema.validate(wiring, "connectome")
+    for place in (path, nodes):
+        if place is not None:
+            destination(place, overwrite=overwrite)
     columns = {str(n): v.to_numpy() for n, v in wiring.variables.items() if v.dims == (EDGE,) and n != EDGE}
     known = ("source", "target", "weight", "edge_type")
     columns = {name: columns[name] for name in (*known, *(n for n in columns if n not in known))}

@@ -114,6 +114,22 @@ def _short(error: Exception) -> str:
     return text if len(text) <= 300 else text[:300] + " ..."
 
 
+def destination(path: PathLike, *, overwrite: bool) -> Path:
+    """The absolute path of a file that may be written.
+
+    Raises
+    ------
+    StoreError
+        If something is there that may not be replaced, or the folder around it does not exist.
+    """
+    final = Path(path).absolute()
+    if not final.parent.is_dir():
+        raise StoreError(f"no folder {final.parent}; make it first")
+    if final.is_dir() or (final.exists() and not overwrite):
+        raise StoreError(f"{final} exists; choose another name" + ("" if final.is_dir() else " or pass overwrite=True"))
+    return final
+
+
 @contextmanager
 def writing(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a place to write to; the file moves to `path` only when the block ends without error.
@@ -138,11 +154,7 @@ def writing(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
     ...     sorted(p.name for p in Path(folder).iterdir())
     ['a.txt']
     """
-    final = Path(path).absolute()
-    if not final.parent.is_dir():
-        raise StoreError(f"no folder {final.parent}; make it first")
-    if final.is_dir() or (final.exists() and not overwrite):
-        raise StoreError(f"{final} exists; choose another name" + ("" if final.is_dir() else " or pass overwrite=True"))
+    final = destination(path, overwrite=overwrite)
     # A folder of its own keeps the final name, which some writers inspect, and the usual permissions.
     beside = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
     try:

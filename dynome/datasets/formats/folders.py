@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from dynome.datasets.formats import gathering
 from dynome.datasets.formats.files import PathLike, existing, stem, suffix
 from dynome.datasets.formats.gathering import OnError
-from dynome.datasets.formats.time_series import SUFFIXES, Orientation, read_timeseries
+from dynome.datasets.formats.time_series import Orientation, read_timeseries
+from dynome.datasets.formats.traces import SUFFIXES
 from dynome.errors import FormatError
 
 

@@ -6,7 +6,6 @@ the comment of the series, or the notes of the file, after the word ``dynome:``.
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,16 +14,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dynome import extras, schema, units
+from dynome import extras, schema
 from dynome._version import __version__
 from dynome.datasets.formats.files import PathLike, writing
 from dynome.datasets.formats.json_values import plain, plain_attrs
-from dynome.datasets.formats.nwb_series import NOTE, SPIKES
+from dynome.datasets.formats.nwb_signals import LABEL, module_of, note_of, write_signals
 from dynome.errors import InputError, Problems
 from dynome.schema import ACTIVITY, NODE, SPIKE_COUNT, TIME
 
-LABEL = "node_label"
-_VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "µV": 1e-6, "μV": 1e-6}
 _UNKNOWN_START = datetime(1970, 1, 1, tzinfo=UTC)
 _SUBJECT = ("subject_id", "species", "strain", "genotype", "sex", "age")
 _TEXTS = ("session_id", "experiment_description", "lab", "institution", "protocol", "pharmacology", "surgery", "virus")
@@ -80,7 +77,7 @@ def write_nwb(recording: xr.Dataset, path: PathLike, *, overwrite: bool = False)
 
     with writing(path, overwrite=overwrite) as partial:
         nwbfile = _file(recording)
-        clock = _write_signals(nwbfile, recording)
+        clock = write_signals(nwbfile, recording)
         _write_covariates(nwbfile, recording, clock)
         _write_intervals(nwbfile, recording)
         with NWBHDF5IO(str(partial), mode="w") as io:
@@ -118,7 +115,7 @@ def _file(recording: xr.Dataset) -> Any:
         session_description=str(attrs.get("session_description", "recording written by dynome")),
         identifier=str(attrs.get("identifier", uuid.uuid4())),
         session_start_time=_start(attrs.get("session_start_time")),
-        notes=_note(attrs=plain_attrs(attrs), scalars=scalars),
+        notes=note_of(attrs=plain_attrs(attrs), scalars=scalars),
         was_generated_by=[["dynome", __version__]],
         subject=Subject(**subject) if subject else None,
         **texts,
@@ -137,137 +134,6 @@ def _start(said: Any) -> datetime:
     return start if start.tzinfo else start.replace(tzinfo=UTC)
 
 
-def _note(**content: Any) -> str:
-    return NOTE + json.dumps(content, ensure_ascii=False)
-
-
-def _module(nwbfile: Any, name: str, description: str) -> Any:
-    return (
-        nwbfile.processing[name] if name in nwbfile.processing else nwbfile.create_processing_module(name, description)
-    )
-
-
-def _write_signals(nwbfile: Any, recording: xr.Dataset) -> Any:
-    """Write activity and spike counts; returns the series that carries the clock."""
-    clock: Any = recording[TIME].to_numpy()
-    for name in (ACTIVITY, SPIKE_COUNT):
-        if name in recording:
-            variable = recording[name]
-            kind, unit = recording.attrs.get("node_kind"), str(variable.attrs["units"])
-            content = {
-                "name": name,
-                "data": variable.to_numpy(),
-                "timestamps": clock,
-                "description": str(variable.attrs.get("long_name", f"{name} of each node")),
-            }
-            said = {
-                "variable": name,
-                "attrs": plain_attrs(variable.attrs),
-                "coords": [str(n) for n in _node_coords(recording)],
-            }
-            if name == SPIKE_COUNT:
-                clock = _write_counts(nwbfile, recording, content, said)
-            elif kind == "neuron":
-                clock = _write_responses(nwbfile, recording, content | {"unit": unit}, said)
-            elif kind == "electrode" and units.canonical(unit) in _VOLTS:
-                content["conversion"] = _VOLTS[units.canonical(unit)]
-                clock = _write_voltages(nwbfile, recording, content, said)
-            else:
-                clock = _write_plain(nwbfile, recording, content | {"unit": unit}, said)
-    return clock
-
-
-def _node_coords(recording: xr.Dataset) -> dict[Any, xr.DataArray]:
-    return {n: c for n, c in recording.coords.items() if c.dims == (NODE,) and n != NODE}
-
-
-def _columns(recording: xr.Dataset) -> list[Any]:
-    """The labels and coordinates of the nodes as columns of a table."""
-    from hdmf.common import VectorData
-
-    columns = [VectorData(name=LABEL, description="label of each node", data=recording[NODE].to_numpy().astype(object))]
-    for name, coord in _node_coords(recording).items():
-        unit = f"; units: {coord.attrs['units']}" if "units" in coord.attrs else ""
-        values = coord.to_numpy()
-        values = values.astype(object) if values.dtype.kind in "UT" else values
-        columns.append(VectorData(name=str(name), description=f"{name} of each node{unit}", data=values))
-    return columns
-
-
-def _write_responses(nwbfile: Any, recording: xr.Dataset, content: dict[str, Any], said: dict[str, Any]) -> Any:
-    from hdmf.common import VectorData
-    from pynwb.ophys import DfOverF, ImageSegmentation, OpticalChannel, PlaneSegmentation, RoiResponseSeries
-
-    channel = OpticalChannel(name="channel", description="not known", emission_lambda=float("nan"))
-    plane = nwbfile.create_imaging_plane(
-        name="plane",
-        optical_channel=channel,
-        description="not known",
-        device=nwbfile.create_device(name="microscope"),
-        excitation_lambda=float("nan"),
-        indicator=str(recording.attrs.get("indicator", "unknown")),
-        location="unknown",
-    )
-    module = _module(nwbfile, "ophys", "optical activity")
-    segmentation = ImageSegmentation()
-    module.add(segmentation)
-    n = recording.sizes[NODE]
-    empty = VectorData(name="image_mask", description="empty: no masks are known", data=np.zeros((n, 1, 1), np.uint8))
-    table = PlaneSegmentation(
-        name="nodes", description="nodes of the recording", imaging_plane=plane, columns=[empty, *_columns(recording)]
-    )
-    segmentation.add_plane_segmentation(table)
-    rois = table.create_roi_table_region(region=list(range(n)), description="all nodes")
-    holder = module
-    if units.canonical(content["unit"]).lower() == "df/f":
-        holder = DfOverF()
-        module.add(holder)
-    series = RoiResponseSeries(**content, rois=rois, comments=_note(**said))
-    # The container must belong to the file before the series refers to the table.
-    (holder.add_roi_response_series if isinstance(holder, DfOverF) else holder.add)(series)
-    return series
-
-
-def _write_voltages(nwbfile: Any, recording: xr.Dataset, content: dict[str, Any], said: dict[str, Any]) -> Any:
-    from pynwb.ecephys import ElectricalSeries
-
-    group = nwbfile.create_electrode_group(
-        name="electrodes", description="not known", location="unknown", device=nwbfile.create_device(name="probe")
-    )
-    region = recording.coords.get("region")
-    for k in range(recording.sizes[NODE]):
-        nwbfile.add_electrode(
-            group=group, location="unknown" if region is None else str(region.to_numpy()[k]) or "unknown"
-        )
-    for column in _columns(recording):
-        nwbfile.add_electrode_column(name=column.name, description=column.description, data=column.data)
-    rows = nwbfile.create_electrode_table_region(region=list(range(recording.sizes[NODE])), description="all nodes")
-    series = ElectricalSeries(**content, electrodes=rows, comments=_note(as_stored=1, **said))
-    _module(nwbfile, "ecephys", "electrical activity").add(series)
-    return series
-
-
-def _write_counts(nwbfile: Any, recording: xr.Dataset, content: dict[str, Any], said: dict[str, Any]) -> Any:
-    from pynwb import TimeSeries
-    from pynwb.misc import Units
-
-    nwbfile.units = Units(name="units", description="nodes of spike_count", columns=_columns(recording))
-    series = TimeSeries(**content, unit="count", comments=_note(table=SPIKES, **said))
-    _module(nwbfile, "ecephys", "electrical activity").add(series)
-    return series
-
-
-def _write_plain(nwbfile: Any, recording: xr.Dataset, content: dict[str, Any], said: dict[str, Any]) -> Any:
-    from hdmf.common import DynamicTable
-    from pynwb import TimeSeries
-
-    module = _module(nwbfile, "activity", "activity of nodes")
-    module.add(DynamicTable(name="nodes", description="nodes of the recording", columns=_columns(recording)))
-    series = TimeSeries(**content, comments=_note(table="nodes", **said))
-    module.add(series)
-    return series
-
-
 def _write_covariates(nwbfile: Any, recording: xr.Dataset, clock: Any) -> None:
     from pynwb import TimeSeries
 
@@ -283,9 +149,9 @@ def _write_covariates(nwbfile: Any, recording: xr.Dataset, clock: Any) -> None:
             unit=str(variable.attrs.get("units", "n.a.")),
             timestamps=clock,
             description=str(variable.attrs.get("long_name", "no description")),
-            comments=_note(role="coord" if name in recording.coords else "variable", **said),
+            comments=note_of(role="coord" if name in recording.coords else "variable", **said),
         )
-        _module(nwbfile, "behavior", "behaviour, stimulus and the course of the session").add(series)
+        module_of(nwbfile, "behavior", "behaviour, stimulus and the course of the session").add(series)
 
 
 def _write_intervals(nwbfile: Any, recording: xr.Dataset) -> None:

@@ -1,0 +1,158 @@
+"""Files of traces as numbers with whatever labels and clock they hold, before it is known which axis is time.
+
+The first line and the first column are told apart by what they hold: labels, a clock, an index, or already numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dynome import units
+from dynome.datasets.formats import arrays, columnar, nodes, tables
+from dynome.datasets.formats.files import suffix
+from dynome.errors import FormatError, listed
+from dynome.schema import NODE, TIME
+
+SUFFIXES = (*tables.TEXT_SUFFIXES, *arrays.SUFFIXES, ".parquet")
+CLOCK = re.compile(
+    r"(?:time|t|timestamps?)(?:[ _]*[\[(_ ]?(s|sec|secs|seconds|ms|us|min)[\])]?)?|(seconds)", re.IGNORECASE
+)
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_LABELS = (NODE, "nodes", "label", "labels", "name", "names", "region", "regions")
+
+
+class Traces(NamedTuple):
+    """What a file holds, before it is known which axis is time.
+
+    Attributes
+    ----------
+    values : (row, column)
+        Numbers.
+    rows, columns : list of str or None
+        Labels of the rows and of the columns.
+    clock : (row,) or None
+        Stamps of the rows in seconds.
+    """
+
+    values: NDArray[Any]
+    rows: list[str] | None = None
+    columns: list[str] | None = None
+    clock: NDArray[np.float64] | None = None
+
+
+def read(path: Path, array: str | None, sep: str | None, time: str | None) -> Traces:
+    """The content of a file.
+
+    Parameters
+    ----------
+    path : Path
+        Text, Parquet, ``.npy`` or ``.npz``.
+    array : str or None
+        Which array of an ``.npz``.
+    sep : str or None
+        Separator of text; None tells it from the first line.
+    time : str or None
+        The column that is the clock; None finds it by its name.
+
+    Raises
+    ------
+    FormatError
+        If it is not a table of numbers.
+    InputError
+        If there is no such array or column.
+    """
+    if suffix(path) in arrays.SUFFIXES:
+        return _from_numpy(path, array)
+    return _from_parquet(path, time) if suffix(path) == ".parquet" else _from_text(path, sep, time)
+
+
+def _from_numpy(path: Path, array: str | None) -> Traces:
+    held = arrays.read_arrays(path)
+    names = next((held.pop(name).tolist() for name in _LABELS if name in held), None)
+    clock = held.pop(TIME).astype(np.float64) if TIME in held and array != TIME else None
+    flat = {name: v for name, v in held.items() if v.ndim == 2} or {n: v for n, v in held.items() if v.ndim == 1}
+    if array is None and len(flat) != 1:
+        found = listed([f"{name} {v.shape}" for name, v in held.items()], 20) or "no array"
+        raise FormatError(f"expected one array (time, node), found {found}; choose one with array=")
+    values = held[nodes.choose(array, list(held), "array")] if array is not None else next(iter(flat.values()))
+    if values.ndim not in (1, 2):
+        raise FormatError(f"expected an array of two dimensions, found shape {values.shape}; take one session of it")
+    values = values[:, None] if values.ndim == 1 else values
+    if clock is not None and clock.shape != values.shape[:1]:
+        raise FormatError(f"time has shape {clock.shape}, the traces {values.shape}; expected one stamp a row")
+    if names is None or values.shape.count(len(names)) != 1:
+        return Traces(values, None, None if names is None or clock is None else list(map(str, names)), clock)
+    on_rows = values.shape[0] == len(names)
+    return Traces(values, list(map(str, names)) if on_rows else None, None if on_rows else list(map(str, names)), clock)
+
+
+def _from_text(path: Path, sep: str | None, time: str | None) -> Traces:
+    layout = tables.sniff(path, sep)
+    numeric = [tables.is_number(cell) or cell in tables.MISSING for cell in layout.first]
+    first_is_text = bool(layout.second) and not (
+        tables.is_number(layout.second[0]) or layout.second[0] in tables.MISSING
+    )
+    counted = layout.first == [str(k) for k in range(len(layout.first))] and len(layout.first) > 2
+    header = counted or not all(numeric) or layout.first[0] == ""
+    if header and len(numeric) > 1 and all(numeric[1:]) and first_is_text and layout.first[0] != "":
+        header = False  # rows begin with a label, the first one too
+    frame = tables.read(path, layout, text=[0] if first_is_text else [], header=header)
+    names = dict(enumerate(layout.first)) if header else {}
+    rows = None
+    if -1 in frame or first_is_text:
+        rows = [str(cell) for cell in frame.pop(-1 if -1 in frame else 0)]  # type: ignore[arg-type]
+        if all(_DECIMAL_COMMA.fullmatch(cell) for cell in rows):
+            raise FormatError(
+                f"{path} begins its rows with numbers such as {rows[0]!r}; decimals need a point, not a comma"
+            )
+    clock = _clock(frame, names, time, path)
+    values = tables.numbers(frame, names).to_numpy()
+    columns = [names[int(k)] for k in frame.columns] if header else None
+    if columns == [str(k) for k in range(len(frame.columns))]:
+        columns = None  # pandas numbers columns that have no names
+    return Traces(values, rows, columns, clock)
+
+
+def _from_parquet(path: Path, time: str | None) -> Traces:
+    header = [name for name in columnar.names(path)[0] if name != columnar.INDEX]
+    textual = [name for name in header if columnar.is_text(path, name)]
+    if textual not in ([], header[:1]):
+        raise FormatError(f"expected columns of numbers, found text in {listed(textual)}")
+    held = columnar.read(path, header, text=textual)
+    frame = pd.DataFrame({k: held[name].to_numpy() for k, name in enumerate(header)})
+    rows = [str(cell) for cell in frame.pop(0)] if textual else None  # type: ignore[arg-type]
+    names = dict(enumerate(header))
+    clock = _clock(frame, names, time, path)
+    return Traces(tables.numbers(frame, names).to_numpy(), rows, [names[int(k)] for k in frame.columns], clock)
+
+
+def _clock(frame: pd.DataFrame, names: dict[int, str], time: str | None, path: Path) -> NDArray[np.float64] | None:
+    """Take the clock, or an index of row numbers, out of the columns."""
+    if time is not None:
+        place = next((k for k, name in names.items() if name == nodes.choose(time, list(names.values()), "column")), 0)
+        factor = 1.0
+    elif 0 not in names or 0 not in frame:
+        return None
+    elif names[0] == "":
+        place, factor = 0, 1.0
+        column = tables.numbers(frame[[0]], names)[0].to_numpy()
+        if np.array_equal(column, np.arange(column.size)):
+            frame.pop(0)  # type: ignore[arg-type]
+            return None
+    elif match := CLOCK.fullmatch(names[0].strip()):
+        place, factor = 0, units.seconds_per((match[1] or "s").lower())
+    else:
+        return None
+    column = tables.numbers(frame[[place]], names)[place].to_numpy(dtype=np.float64)
+    frame.pop(place)  # type: ignore[arg-type]
+    if np.isnan(column).any():
+        raise FormatError(
+            f"{path}: {int(np.isnan(column).sum())} samples have no time; fill them in or leave the rows out"
+        )
+    return column * factor
