@@ -5,14 +5,15 @@ Exit codes: 0 done, 1 an error that dynome explains, 2 a wrong call, 130 interru
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from dynome._version import __version__
-from dynome.errors import DynomeError
+from dynome.errors import DynomeError, InputError
 
 INTERRUPTED = 130
 
@@ -93,15 +94,38 @@ def info() -> None:
     Console().print(table)
 
 
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="An option of the reader, e.g. units=synapses or rate=3; repeatable."
+    ),
+]
+
+
+def _options_of(settings: list[str] | None) -> dict[str, Any]:
+    """Reader options from ``NAME=VALUE``; numbers and true/false are told by their looks, all else is text."""
+    options: dict[str, Any] = {}
+    for setting in settings or []:
+        name, sign, value = setting.partition("=")
+        if not sign or not name:
+            raise InputError(f"expected --set NAME=VALUE, got {setting!r}")
+        try:
+            options[name] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name] = value
+    return options
+
+
 @app.command()
 def validate(
     path: Annotated[Path, typer.Argument(help="A dynome store, NWB file, edge list, Parquet, GraphML or BIDS folder.")],
+    settings: Settings = None,
 ) -> None:
     """Check a file or store against the schema, values included, and say what is wrong."""
     from dynome import schema, store
     from dynome.datasets import read_any
 
-    obj = read_any(path)
+    obj = read_any(path, **_options_of(settings))
     if path.suffix == ".zarr":
         store.verify(path)
     if hasattr(obj, "dims"):
@@ -118,11 +142,12 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="What to read.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="What to write; the suffix says the format.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+    settings: Settings = None,
 ) -> None:
     """Convert between Zarr, NWB, Parquet, CSV, GraphML and BIDS time series."""
     from dynome.datasets import convert as convert_file
 
-    written = convert_file(source, target, overwrite=overwrite)
+    written = convert_file(source, target, overwrite=overwrite, **_options_of(settings))
     typer.secho(f"wrote {written}", fg="green")
 
 
@@ -143,16 +168,16 @@ def fetch(
 
 @app.command("datasets")
 def list_all() -> None:
-    """List the data sets: carried, simulated and fetched."""
+    """List the data sets: carried, simulated and fetched; `dynome.datasets.dataset_info` tells all of one."""
     from rich.console import Console
     from rich.table import Table
 
     from dynome.datasets import list_datasets
 
-    listing = list_datasets()
-    table = Table(show_lines=False)
+    listing = list_datasets()[["name", "kind", "what", "shape", "offline"]]
+    table = Table()
     for column in listing.columns:
-        table.add_column(str(column), overflow="fold")
+        table.add_column(str(column), overflow="fold", no_wrap=column == "name")
     for row in listing.astype(str).itertuples(index=False):
         table.add_row(*row)
     Console().print(table)

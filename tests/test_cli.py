@@ -76,13 +76,19 @@ def test_a_missing_path_is_an_error_in_plain_words(tmp_path):
 
 def test_edge_lists_are_converted_and_never_overwritten_unasked(tmp_path):
     (tmp_path / "edges.csv").write_text("source,target,weight\na,b,3\nb,c,1\n")
-    first = run("convert", "edges.csv", "edges.zarr", cwd=tmp_path)
+    unknown = run("convert", "edges.csv", "edges.zarr", cwd=tmp_path)
+    assert unknown.returncode == 1
+    assert "units" in unknown.stderr
+    assert not (tmp_path / "edges.zarr").exists()
+    first = run("convert", "edges.csv", "edges.zarr", "--set", "units=synapses", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert store.open(tmp_path / "edges.zarr").sizes["edge"] == 2
-    again = run("convert", "edges.csv", "edges.zarr", cwd=tmp_path)
+    again = run("convert", "edges.csv", "edges.zarr", "--set", "units=synapses", cwd=tmp_path)
     assert again.returncode == 1
     assert "exists" in again.stderr
-    assert run("convert", "edges.csv", "edges.zarr", "--overwrite", cwd=tmp_path).returncode == 0
+    replaced = run("convert", "edges.csv", "edges.zarr", "--overwrite", "--set", "units=1", cwd=tmp_path)
+    assert replaced.returncode == 0, replaced.stderr
+    assert run("convert", "edges.csv", "e.zarr", "--set", "units", cwd=tmp_path).returncode == 1
 
 
 def test_a_wrong_call_is_exit_code_two():

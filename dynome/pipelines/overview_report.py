@@ -151,7 +151,7 @@ def _wiring(found: xr.DataTree, connectome: xr.Dataset) -> Section:
     part = wiring.subgraph(connectome, node=nodes.tolist())
     return Section(
         "Wiring",
-        f"{part.sizes['edge']:,} connections among the {part.sizes['node']} recorded nodes that the connectome "
+        f"The connections of the {part.sizes['node']} recorded nodes that the connectome "
         f"({connectome.attrs.get('name', 'given')}) names.",
         figures=[
             Figure(
