@@ -28,19 +28,20 @@ def attach_stub(package: str, init_file: str) -> tuple[Callable[[str], object], 
     tuple
         ``(__getattr__, __dir__, __all__)``.
     """
-    home: dict[str, str] = {}
+    home: dict[str, tuple[str, str]] = {}
     for line in ast.parse(Path(init_file).with_suffix(".pyi").read_text(encoding="utf-8")).body:
         if isinstance(line, ast.ImportFrom):
             for name in line.names:
                 module = f"{line.module}.{name.name}" if line.module == package else str(line.module)
-                home[name.asname or name.name] = module
+                home[name.asname or name.name] = module, name.name
     public = sorted(home)
 
     def load(name: str) -> object:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = import_module(home[name])
-        return module if module.__name__ == f"{package}.{name}" else getattr(module, name)
+        path, original = home[name]
+        module = import_module(path)
+        return module if path == f"{package}.{original}" else getattr(module, original)
 
     def names() -> list[str]:
         return public

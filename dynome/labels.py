@@ -48,7 +48,7 @@ def as_labels(values: Any) -> StrArray:
     if array.dtype.kind == "U":
         return array
     if array.dtype.kind in "iu" or not array.size:
-        return array.astype(np.str_)
+        return array.astype(object).astype(np.str_)
     if array.dtype.kind in "OT":
         missing = pd.isna(array)
         if missing.any():
@@ -190,7 +190,7 @@ def duplicates(labels: ArrayLike) -> list[str]:
     ['a']
     """
     series = pd.Series(np.asarray(labels).astype(object), dtype=object)
-    return [str(v) for v in series[series.duplicated()].unique()]
+    return [str(v) for v in series[series.duplicated(keep=False)].unique()]
 
 
 def shared(*label_sets: ArrayLike) -> StrArray:
