@@ -103,14 +103,17 @@ Settings = Annotated[
 
 
 def _options_of(settings: list[str] | None) -> dict[str, Any]:
-    """Reader options from ``NAME=VALUE``; numbers and true/false are told by their looks, all else is text."""
+    """Reader options from ``NAME=VALUE``; numbers and true/false are told by their looks, all else is text.
+
+    A unit is always text, because "1" is the unit of what has none.
+    """
     options: dict[str, Any] = {}
     for setting in settings or []:
         name, sign, value = setting.partition("=")
         if not sign or not name:
             raise InputError(f"expected --set NAME=VALUE, got {setting!r}")
         try:
-            options[name] = json.loads(value)
+            options[name] = value if name == "units" else json.loads(value)
         except json.JSONDecodeError:
             options[name] = value
     return options
