@@ -51,7 +51,7 @@ def align_animals(
     Returns
     -------
     Dataset
-        ``activity (animal, time, node)`` and every other variable along ``time`` as ``(animal, time, ...)``, in the
+        ``activity (animal, time, node)`` and all else along ``time`` as variables ``(animal, time, ...)``, in the
         units of the recordings; variables without ``time`` stay behind. NaN where a node, a variable or a sample is
         missing in an animal; whole numbers and booleans become floats for that, strings are filled with ``""``.
 

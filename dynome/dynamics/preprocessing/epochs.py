@@ -165,6 +165,10 @@ def _cut(rec: xr.Dataset, cut: Cut, table: pd.DataFrame, offsets: NDArray[np.flo
     signals = [n for n in timed if n in rec.data_vars and rec[n].dtype.kind == "f" and n != SPIKE_COUNT]
     fixed = rec.drop_vars([n for n, v in rec.variables.items() if TIME in v.dims])
     about = {name: (TRIAL, column.to_numpy()) for name, column in table.items() if name != ONSET}
+    if taken := [name for name in about if name in (*rec.variables, *rec.dims, TRIAL)]:
+        raise InputError(
+            f"cannot cut trials:\n  - columns of the table must not be named as the recording's: {listed(taken)}; rename"
+        )
     onset = (TRIAL, table[ONSET].to_numpy(np.float64), {"units": units.SECONDS, "long_name": "onset of the trial"})
     clock = (TIME, offsets, {"units": units.SECONDS, "long_name": "time from onset"})
     fixed = fixed.assign_coords({TRIAL: table.index.to_numpy(), TIME: clock, ONSET: onset, **about})
