@@ -167,7 +167,7 @@ def _cut(rec: xr.Dataset, cut: Cut, table: pd.DataFrame, offsets: NDArray[np.flo
     about = {name: (TRIAL, column.to_numpy()) for name, column in table.items() if name != ONSET}
     if taken := [name for name in about if name in (*rec.variables, *rec.dims, TRIAL)]:
         raise InputError(
-            f"cannot cut trials:\n  - columns of the table must not be named as the recording's: {listed(taken)}; rename"
+            f"cannot cut trials:\n  - columns of the table must not be named like the recording's: {listed(taken)}"
         )
     onset = (TRIAL, table[ONSET].to_numpy(np.float64), {"units": units.SECONDS, "long_name": "onset of the trial"})
     clock = (TIME, offsets, {"units": units.SECONDS, "long_name": "time from onset"})

@@ -131,7 +131,7 @@ def test_all_problems_are_told_at_once():
         to_trials(x, [np.nan], before=1, after=1, align="left", incomplete="pad")
     with pytest.raises(InputError, match="needs a column onset, found 'start'"):
         to_trials(x, pd.DataFrame({"start": [1.0]}), before=1, after=1)
-    with pytest.raises(InputError, match="must not be named as the recording's: 'time'; rename"):
+    with pytest.raises(InputError, match="must not be named like the recording's: 'time'"):
         to_trials(x, pd.DataFrame({"onset": [5.0], "time": [1.0]}), before=1, after=1)
     with pytest.raises(InputError, match="must be unique; reset it"):
         to_trials(x, pd.DataFrame({"onset": [5.0, 6.0]}, index=[1, 1]), before=1, after=1)
