@@ -146,10 +146,16 @@ def factorize(values: ArrayLike | pd.Series) -> tuple[NDArray[np.int64], StrArra
         raw, distinct = pd.factorize(array)
         if missing := int((raw < 0).sum()):
             raise InputError(f"{missing} of {raw.size} labels are missing; give each a label or drop it")
-        codes, found = np.asarray(raw, dtype=np.int64), as_labels(np.asarray(distinct))
+        distinct = np.asarray(distinct)
+        if distinct.dtype.kind in "iu":
+            order = np.argsort(distinct)
+            rank = np.empty(order.size, dtype=np.int64)
+            rank[order] = np.arange(order.size)
+            return rank[raw], as_labels(distinct[order])
+        codes, found = np.asarray(raw, dtype=np.int64), as_labels(distinct)
     names, inverse = np.unique(found, return_inverse=True)
     rank = np.arange(names.size)
-    if np.char.isdecimal(names).all():
+    if np.char.isdecimal(names).all() and np.unique(np.char.str_len(names)).size > 1:
         by_value = np.lexsort((names, np.char.str_len(names)))
         names, rank[by_value] = names[by_value], np.arange(names.size)
     return rank[inverse][codes], names
