@@ -189,14 +189,14 @@ def _khatri_rao(factors: list[Array]) -> Array:
 
 
 def _gram(factor: Array) -> Array:
-    return np.matmul(factor.transpose(0, 2, 1), factor)
+    gram: Array = np.matmul(factor.transpose(0, 2, 1), factor)
+    return gram
 
 
 def _full_gram(factors: list[Array], mode: int) -> Array:
     """One Gram matrix for all rows of a mode: ``(n_restart, 1, rank, rank)``."""
     grams = [_gram(f) for m, f in enumerate(factors) if m != mode]
-    product: Array = reduce(np.multiply, grams)[:, None]
-    return product
+    return reduce(np.multiply, grams)[:, None]
 
 
 def _masked_gram(mask: Array) -> Grams:
