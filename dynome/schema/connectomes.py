@@ -164,7 +164,7 @@ def _check_multiplicity(
             f"an edge may occur once per edge_type, found {repeats} repeats; sum them (connectome.from_edges does)"
         )
         return
-    undirected = not obj.attrs.get("directed")
+    undirected = plain_attribute(obj.attrs.get("directed")) == 0
     two_way = np.isin(code, [k for k, name in enumerate(types) if undirected or name == "gap_junction"])
     if not two_way.any():
         return
