@@ -143,12 +143,9 @@ def _check_columns(path: Path, layout: Columns) -> None:
 
     with pq.ParquetFile(path) as file:
         fields = {field.name: field.type for field in file.schema_arrow}
-        claimed = sum(
-            column.total_uncompressed_size
-            for group in range(file.metadata.num_row_groups)
-            for column in (file.metadata.row_group(group).column(k) for k in range(file.metadata.num_columns))
-            if column.path_in_schema.split(".")[0] in layout
-        )
+        # Of the columns themselves nothing is asked: damaged statistics there abort the whole process in pyarrow 26.
+        groups = range(file.metadata.num_row_groups)
+        claimed = sum(file.metadata.row_group(group).total_byte_size for group in groups)
     check_shape((claimed,), 1, path.name)
     problems = Problems(f"{path} is not in the layout of qsimeon/celegans_neural_data")
     if missing := [name for name in (*COLUMNS, *layout[:3]) if name not in fields]:

@@ -85,11 +85,12 @@ def _layout_of_folder(path: Path) -> str:
     files = [p for p in sorted(path.rglob("*")) if p.is_file() and suffix(p) in SUFFIXES]
     if not files:
         raise FormatError(f"{path} is a folder without any file that is known; {_supported()}")
-    return (
-        "celegans"
-        if suffix(files[0]) == ".parquet" and _layout_of_table(files[0]) == "celegans"
-        else "timeseries_folder"
-    )
+    if suffix(files[0]) == ".parquet":
+        with reading(files[0], "Parquet"):
+            header = columnar.names(files[0])[0]
+        if celegans_parquet.is_layout(header):
+            return "celegans"
+    return "timeseries_folder"
 
 
 def _layout_of_table(path: Path) -> str | None:

@@ -152,7 +152,8 @@ def _coords(
         position_units = "um" if prefix == "electrode" else "unknown"
         coords = nwb_tables.of_nodes(table, rows, prefix=prefix, position_units=position_units, **options)
         if (written := nwb_series.note(series).get("coords")) is not None:
-            return {name: coord for name, coord in coords.items() if name == schema.NODE or name in written}
+            known = {name.removesuffix("_") if name not in written else name: coord for name, coord in coords.items()}
+            return {name: known[name] for name in (schema.NODE, *written)}
         plane = getattr(getattr(table, "imaging_plane", None), "location", None)
         if "region" not in coords and plane not in (None, "", "unknown"):
             coords["region"] = xr.DataArray(np.full(rows.size, str(plane)), dims=schema.NODE)

@@ -14,6 +14,11 @@ from dynome.datasets.formats.nwb_series import NOTE, SPIKES
 from dynome.schema import ACTIVITY, NODE, SPIKE_COUNT, TIME
 
 LABEL = "node_label"
+MASKED = "_"  # ends the name of a column that NWB uses for something else
+_TAKEN = frozenset(
+    ("id", "group", "group_name", "location", "image_mask", "pixel_mask", "voxel_mask", "spike_times", "obs_intervals",
+     "electrodes", "electrode_group", "waveform_mean", "waveform_sd", "waveforms")
+)  # fmt: skip
 _VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "µV": 1e-6, "μV": 1e-6}
 
 
@@ -72,7 +77,8 @@ def _columns(recording: xr.Dataset) -> list[Any]:
         unit = f"; units: {coord.attrs['units']}" if "units" in coord.attrs else ""
         values = coord.to_numpy()
         values = values.astype(object) if values.dtype.kind in "UT" else values
-        columns.append(VectorData(name=str(name), description=f"{name} of each node{unit}", data=values))
+        column = f"{name}{MASKED}" if name in _TAKEN else str(name)
+        columns.append(VectorData(name=column, description=f"{name} of each node{unit}", data=values))
     return columns
 
 

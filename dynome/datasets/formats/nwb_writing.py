@@ -77,11 +77,14 @@ def write_nwb(recording: xr.Dataset, path: PathLike, *, overwrite: bool = False)
 
     with writing(path, overwrite=overwrite) as partial:
         nwbfile = _file(recording)
-        clock = write_signals(nwbfile, recording)
-        _write_covariates(nwbfile, recording, clock)
-        _write_intervals(nwbfile, recording)
-        with NWBHDF5IO(str(partial), mode="w") as io:
-            io.write(nwbfile)
+        try:
+            clock = write_signals(nwbfile, recording)
+            _write_covariates(nwbfile, recording, clock)
+            _write_intervals(nwbfile, recording)
+            with NWBHDF5IO(str(partial), mode="w") as io:
+                io.write(nwbfile)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"pynwb cannot write this recording ({error}); drop or convert what it names") from error
     return Path(path)
 
 
@@ -98,6 +101,8 @@ def _check(recording: xr.Dataset) -> None:
             problems.add(f"variable {name} (node); make it a coordinate with .set_coords({str(name)!r})")
         elif variable.dtype.kind not in "biufUTO":
             problems.add(f"{name} of dtype {variable.dtype}; expected numbers, bool or strings")
+        elif set("/:") & set(str(name)):
+            problems.add(f"{name!r}; names must not contain / or :")
     if LABEL in recording.coords:
         problems.add(f"coordinate {LABEL}, which is what the labels are called there; rename it")
     problems.raise_if_any(InputError)

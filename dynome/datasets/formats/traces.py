@@ -86,10 +86,13 @@ def _from_numpy(path: Path, array: str | None) -> Traces:
     values = values[:, None] if values.ndim == 1 else values
     if clock is not None and clock.shape != values.shape[:1]:
         raise FormatError(f"time has shape {clock.shape}, the traces {values.shape}; expected one stamp a row")
-    if names is None or values.shape.count(len(names)) != 1:
-        return Traces(values, None, None if names is None or clock is None else list(map(str, names)), clock)
-    on_rows = values.shape[0] == len(names)
-    return Traces(values, list(map(str, names)) if on_rows else None, None if on_rows else list(map(str, names)), clock)
+    if names is None:
+        return Traces(values, clock=clock)
+    labels = [str(name) for name in names]
+    if len(labels) not in values.shape:
+        raise FormatError(f"there are {len(labels)} labels, but the traces have shape {values.shape}")
+    on_rows = labels if values.shape[0] == len(labels) and clock is None else None
+    return Traces(values, on_rows, labels if values.shape[1] == len(labels) else None, clock)
 
 
 def _from_text(path: Path, sep: str | None, time: str | None) -> Traces:
@@ -134,19 +137,18 @@ def _from_parquet(path: Path, time: str | None) -> Traces:
 
 def _clock(frame: pd.DataFrame, names: dict[int, str], time: str | None, path: Path) -> NDArray[np.float64] | None:
     """Take the clock, or an index of row numbers, out of the columns."""
+    place, factor = 0, 1.0
     if time is not None:
-        place = next((k for k, name in names.items() if name == nodes.choose(time, list(names.values()), "column")), 0)
-        factor = 1.0
+        place = list(names.values()).index(nodes.choose(time, list(names.values()), "column"))
     elif 0 not in names or 0 not in frame:
         return None
     elif names[0] == "":
-        place, factor = 0, 1.0
         column = tables.numbers(frame[[0]], names)[0].to_numpy()
         if np.array_equal(column, np.arange(column.size)):
             frame.pop(0)  # type: ignore[arg-type]
             return None
     elif match := CLOCK.fullmatch(names[0].strip()):
-        place, factor = 0, units.seconds_per((match[1] or "s").lower())
+        factor = units.seconds_per((match[1] or "s").lower())
     else:
         return None
     column = tables.numbers(frame[[place]], names)[place].to_numpy(dtype=np.float64)

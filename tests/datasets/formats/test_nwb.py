@@ -335,6 +335,15 @@ def test_without_observation_intervals_bins_run_from_the_first_spike_to_the_last
         read_nwb(path, bin_width=1e-12)
 
 
+def test_what_was_read_can_be_written_even_where_names_mean_something_to_nwb(ecephys, tmp_path):
+    recording = read_nwb(ecephys, series="LFP")
+    assert set(recording.group_name.to_numpy()) == {"probe"}
+    recording = recording.assign_coords(location=("node", ["a", "b"]), id=("node", [5, 6]))
+    xr.testing.assert_identical(read_nwb(write_nwb(recording, tmp_path / "again.nwb")), recording)
+    with pytest.raises(InputError, match=r"'a/b'; names must not contain / or :"):
+        write_nwb(recording.assign_coords({"a/b": ("node", [1, 2])}), tmp_path / "no.nwb")
+
+
 def test_bin_width_with_a_continuous_series_is_a_mistake(ecephys):
     with pytest.raises(InputError, match=r"bin_width is for spike times"):
         read_nwb(ecephys, series="LFP", bin_width=0.1)

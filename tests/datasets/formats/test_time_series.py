@@ -152,6 +152,20 @@ def test_arrays_of_several_sessions_or_of_no_numbers_are_told(tmp_path):
         read(tmp_path / "x.npy", rate=1.0)
 
 
+def test_labels_of_a_square_array_need_the_orientation_and_others_must_fit(tmp_path):
+    square = np.arange(4.0).reshape(2, 2)
+    np.savez(tmp_path / "z.npz", x=square, node=np.array(["a", "b"]))
+    with pytest.raises(InputError, match=r"2 rows or the 2 columns are samples"):
+        read(tmp_path / "z.npz", rate=1.0)
+    found = read(tmp_path / "z.npz", rate=1.0, orientation="node_time")
+    assert found.activity.sel(node="b").to_numpy().tolist() == [2, 3]
+    np.savez(tmp_path / "z.npz", x=square, node=np.array(["a", "b", "c"]), time=np.arange(2.0))
+    with pytest.raises(FormatError, match=r"3 labels, but the traces have shape \(2, 2\)"):
+        read(tmp_path / "z.npz")
+    np.savez(tmp_path / "z.npz", x=square, node=np.array(["a", "b"]), time=np.array([0.0, 0.3]))
+    assert read(tmp_path / "z.npz").activity.sel(node="b").to_numpy().tolist() == [1, 3]
+
+
 def test_integers_and_a_single_trace_are_kept(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(5))
     found = read(tmp_path / "x.npy", rate=1.0, node=["a"])
