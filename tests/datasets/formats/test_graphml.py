@@ -99,7 +99,7 @@ def test_nothing_is_written_that_could_not_be_read(tmp_path):
         write_graphml(wiring(), path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_files_give_a_connectome_or_our_error(tmp_path, data):
     content = bytearray(write_graphml(wiring(), tmp_path / "g.graphml", overwrite=True).read_bytes())
