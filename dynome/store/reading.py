@@ -11,7 +11,7 @@ import xarray as xr
 
 from dynome.errors import Problems, StoreError
 from dynome.store.classes import Storable, find
-from dynome.store.manifest import Manifest, check_complete
+from dynome.store.manifest import METADATA, Manifest, check_complete
 from dynome.store.variables import restored
 
 
@@ -70,7 +70,7 @@ def verify(path: str | os.PathLike[str]) -> None:
     import zarr
 
     problems = Problems(f"{folder} is damaged; restore it from a copy")
-    for name, array in zarr.open_group(folder, mode="r").members(max_depth=None):
+    for name, array in zarr.open_group(folder, mode="r", use_consolidated=False).members(max_depth=None):
         if isinstance(array, zarr.Array):
             try:
                 for corner in product(*(range(0, n, c) for n, c in zip(array.shape, array.chunks, strict=True))):
@@ -81,17 +81,12 @@ def verify(path: str | os.PathLike[str]) -> None:
 
 
 def _tree(folder: Path, manifest: Manifest) -> xr.DataTree:
-    groups = {}
-    for group, names in manifest.groups.items():
-        raw = xr.open_dataset(
-            folder,
-            engine="zarr",
-            group=group,
-            chunks={},
-            consolidated=False,
-            mask_and_scale=False,
-            decode_times=False,
-            create_default_indexes=False,
-        )
-        groups[group] = restored(raw, names, f"{folder}{group}")
+    import zarr
+
+    root: Any = zarr.open_group(folder, mode="r", use_consolidated=False)
+    written = (folder / METADATA).stat().st_mtime_ns
+    groups = {
+        path: restored(root if path == "/" else root[path[1:]], names, f"{folder}{path}", f"{written:x}")
+        for path, names in manifest.groups.items()
+    }
     return xr.DataTree.from_dict(groups, name=manifest.name if manifest.kind == "study" else None)

@@ -6,6 +6,7 @@ codes and a table of the labels, which is ten times quicker to write and to read
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Hashable, Mapping
 from functools import partial
@@ -73,28 +74,35 @@ def stored(parts: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
     return prepared
 
 
-def restored(raw: xr.Dataset, names: Mapping[str, bool], where: str) -> xr.Dataset:
-    """Undo `stored`: strings back to their width, coordinates in memory, indexes rebuilt, no encoding.
+def restored(group: Any, names: Mapping[str, bool], where: str, token: str) -> xr.Dataset:
+    """Undo `stored`: strings back to their width, coordinates in memory, indexes rebuilt.
 
     Parameters
     ----------
-    raw : Dataset
-        As Zarr gives it, lazy.
+    group : zarr.Group
+        What `stored` became.
     names : mapping
         Variables in their order, and whether each is a coordinate.
     where : str
-        What is read, for messages.
+        What is read, for messages and for the names of dask arrays.
+    token : str
+        Tells two stores apart that lay at one place one after the other.
 
     Raises
     ------
     StoreError
         If a coordinate claims more memory than one can have.
     """
-    raw = raw.reset_coords().set_coords([name for name, is_coord in names.items() if is_coord])
-    variables = {name: _restored_variable(raw, name, where) for name in names}
-    data = {n: v for n, v in variables.items() if n not in raw.coords}
-    coords = {n: v for n, v in variables.items() if n in raw.coords}
-    return xr.Dataset(data, coords, {k: v for k, v in raw.attrs.items() if k != MANIFEST})
+    arrays = {name: group[name] for name in names}
+    dims = {dim for array in arrays.values() for dim in _dims(array)}
+    variables = {}
+    for name, array in arrays.items():
+        eager = name in dims or (names[name] and math.prod(array.shape) <= COORDS_IN_MEMORY) or not array.shape
+        table = group[array.attrs[_TABLE]] if _TABLE in array.attrs else None
+        variables[name] = _restored_variable(array, table, eager, f"{where}: {name}", token)
+    data = {n: v for n, v in variables.items() if not names[n]}
+    coords = {n: v for n, v in variables.items() if names[n]}
+    return xr.Dataset(data, coords, _restored_attrs(group))
 
 
 def encoding(dataset: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
@@ -159,7 +167,8 @@ def _stored_variables(dataset: xr.Dataset, where: str, taken: set[str], problems
         here = f"{where}{name}"
         attrs = _stored_attrs(variable.attrs, here, problems)
         data = _stored_data(variable, here, problems)
-        if _is_eager(name, dataset) and variable.size * data.dtype.itemsize > EAGER_BYTES:
+        eager = name in dataset.dims or (name in dataset.coords and variable.size <= COORDS_IN_MEMORY)
+        if eager and variable.size * data.dtype.itemsize > EAGER_BYTES:
             problems.add(f"{here} is a coordinate of more than {EAGER_BYTES / 2**30:g} GiB; make it a data variable")
         if data.dtype.kind == "U":
             attrs[_WIDTH] = max(data.dtype.itemsize // 4, 1)
@@ -169,11 +178,6 @@ def _stored_variables(dataset: xr.Dataset, where: str, taken: set[str], problems
                 out[attrs[_TABLE]] = xr.Variable(f"{attrs[_TABLE]}_row", table)
         out[str(name)] = xr.Variable(variable.dims, _rechunked(data, variable.dims, here, problems), attrs)
     return out
-
-
-def _is_eager(name: Hashable, dataset: xr.Dataset) -> bool:
-    """Coordinates are read when a store is opened, but for long ones that index nothing."""
-    return name in dataset.dims or (name in dataset.coords and dataset.variables[name].size <= COORDS_IN_MEMORY)
 
 
 def _stored_data(variable: xr.Variable, where: str, problems: Problems) -> Any:
@@ -235,28 +239,40 @@ def _stored_attrs(attrs: Mapping[Any, Any], where: str, problems: Problems) -> d
     return clean
 
 
-def _restored_variable(raw: xr.Dataset, name: str, where: str) -> xr.Variable:
-    variable = raw.variables[name]
-    attrs = dict(variable.attrs)
-    width, table = attrs.pop(_WIDTH, None), attrs.pop(_TABLE, None)
-    dtype = variable.dtype if width is None else np.dtype(f"<U{int(width)}")
-    eager = _is_eager(name, raw)
+def _restored_variable(array: Any, table: Any, eager: bool, where: str, token: str) -> xr.Variable:
+    import dask.array as lazily
+
+    attrs = _restored_attrs(array)
+    width = attrs.pop(_WIDTH, None)
+    dtype = array.dtype if width is None else np.dtype(f"<U{int(width)}")
     if eager:
-        _check_claim(variable.size, dtype, f"{where}: {name}")
-    data: Any = variable._data if hasattr(variable._data, "dask") else variable.to_numpy()
+        _check_claim(array.shape, dtype, where)
+        data: Any = np.asarray(array[...])
+    else:
+        data = lazily.from_array(array, chunks=array.chunks, name=f"{where}-{token}")  # type: ignore[no-untyped-call]
     if table is not None:
-        rows = raw.variables[table]
-        _check_claim(rows.size, dtype, f"{where}: {table}")
-        data = data.map_blocks(partial(np.take, rows.to_numpy().astype(dtype)), dtype=dtype)
+        _check_claim(table.shape, dtype, f"{where} ({table.path})")
+        rows = np.asarray(table[...]).astype(dtype)
+        data = rows[data] if eager else data.map_blocks(partial(np.take, rows), dtype=dtype)
     elif width is not None:
         data = data.astype(dtype)
-    return xr.Variable(variable.dims, np.asarray(data) if eager else data, attrs)
+    return xr.Variable(_dims(array), data, attrs)
 
 
-def _check_claim(size: int, dtype: np.dtype[Any], what: str) -> None:
+def _dims(array: Any) -> tuple[str, ...]:
+    return tuple(array.metadata.dimension_names or ())
+
+
+def _restored_attrs(node: Any) -> dict[str, Any]:
+    """Attributes without what was added for Zarr and for xarray's reader of it."""
+    return {name: value for name, value in node.attrs.items() if name not in (MANIFEST, _TABLE, "coordinates")}
+
+
+def _check_claim(shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> None:
     """Refuse before memory is spent: a few bytes of metadata can claim any shape."""
-    if size * dtype.itemsize > EAGER_BYTES:
+    size = math.prod(shape) * dtype.itemsize
+    if size > EAGER_BYTES:
         raise StoreError(
-            f"{what} claims {size * dtype.itemsize / 2**30:.3g} GiB, and a coordinate has at most "
+            f"{what} claims {size / 2**30:.3g} GiB, and a coordinate has at most "
             f"{EAGER_BYTES / 2**30:g}; the store is damaged or not to be trusted"
         )
