@@ -46,8 +46,9 @@ def checked(activity: object, subject: str) -> xr.DataArray:
 def _check_labels(activity: xr.DataArray, problems: Problems) -> None:
     if NODE not in activity.coords:
         problems.add("node must have labels, found none; assign them with .assign_coords(node=[...])")
-    elif repeated := labels.duplicates(activity[NODE].to_numpy()):
-        problems.add(f"node labels must be unique, found repeated {listed(repeated)}; rename or drop the repeats")
+    elif not activity.indexes[NODE].is_unique:
+        repeated = listed(labels.duplicates(activity[NODE].to_numpy()))
+        problems.add(f"node labels must be unique, found repeated {repeated}; rename or drop the repeats")
 
 
 def pair_coords(activity: xr.DataArray) -> dict[str, Any]:

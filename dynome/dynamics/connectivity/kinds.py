@@ -61,13 +61,18 @@ def _single(x: Array, kind: str, shrunk: bool, min_samples: int) -> tuple[Array,
     gaps = moments.has_gaps(x)
     if kind == "spearman":
         return ranks.spearman(x, min_samples=min_samples)
-    here = ~np.isnan(x)
-    n = (here.T.astype(float) @ here).astype(np.int64) if gaps else np.array([[x.shape[0]]])
+    x = x.astype(np.float64, copy=False)
     values = np.full((x.shape[1], x.shape[1]), np.nan)
-    kept = _varying(x, here)
-    rows = here[:, kept].any(axis=1)
-    complete = x[np.ix_(rows, kept)].astype(np.float64)
-    if np.isnan(complete).any():
+    if gaps:
+        here = ~np.isnan(x)
+        n = (here.T.astype(float) @ here).astype(np.int64)
+        kept = _varying(x, here)
+        complete = x[np.ix_(here[:, kept].any(axis=1), kept)]
+    else:
+        n = np.array([[x.shape[0]]])
+        kept = x.max(axis=0) > x.min(axis=0)
+        complete = x if kept.all() else x[:, kept]
+    if gaps and np.isnan(complete).any():
         raise InputError(
             f"{int(np.isnan(complete).sum())} values are NaN in some nodes and not in others; covariances of different "
             f"samples cannot be inverted or shrunk, so {kind} needs complete frames: interpolate the gaps, or drop the "

@@ -117,11 +117,11 @@ def centred(x: Array, weights: Array | None) -> tuple[Array, Array]:
     return d, first + shift
 
 
-def gram(d: Array) -> Array:
+def gram(d: Array, out: Array | None = None) -> Array:
     """Products of every pair of columns of each array: (..., n_time, n_node) to (..., n_node, n_node)."""
     # Given one array twice, BLAS computes a triangle and copies it: with few samples the copy costs more than it saves.
     same = d if d.shape[-2] >= _FEW_SAMPLES else d.copy()
-    product: Array = _swap(d) @ same
+    product: Array = np.matmul(_swap(d), same, out=out)
     return product
 
 
@@ -231,17 +231,39 @@ def correlation(moments: Moments, *, min_samples: int = 2) -> Array:
     (..., n_x, n_y)
         Within [-1, 1]; NaN where a column is constant over the common samples.
     """
-    # The root of a product, so that the diagonal is exactly 1; in float64, where small squares do not vanish.
-    scale = np.sqrt(moments.square_x.astype(np.float64) * moments.square_y)
-    varies = _varies(moments.square_x, moments.mean_x, moments.n) & _varies(moments.square_y, moments.mean_y, moments.n)
-    varies = varies & (moments.n >= min_samples)
-    return np.clip(moments.product / np.where(varies, scale, np.nan), -1, 1)
+    inverse_x = _inverse_root(moments.square_x, moments.mean_x, moments.n, min_samples)
+    inverse_y = _inverse_root(moments.square_y, moments.mean_y, moments.n, min_samples)
+    r: Array = inverse_x * inverse_y
+    r *= moments.product
+    np.clip(r, -1, 1, out=r)
+    _set_exact_ones(r, moments)
+    return r
 
 
-def _varies(square: Array, mean: Array, n: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a column varies by more than the rounding of its mean, which merging of moments can leave behind."""
-    varies: NDArray[np.bool_] = square > n * (4 * np.finfo(np.float64).eps * mean) ** 2
-    return varies
+def _inverse_root(square: Array, mean: Array, n: NDArray[np.int64], min_samples: int) -> Array:
+    """One over the root of a sum of squares, in float64; NaN where samples are few or vary by no more than rounding."""
+    # What merging of moments leaves of a constant column is the rounding of its mean.
+    varies = square > n * (4 * np.finfo(np.float64).eps * mean) ** 2
+    root: Array = 1 / np.sqrt(np.where(varies & (n >= min_samples), square, np.nan).astype(np.float64))
+    return root
+
+
+def _set_exact_ones(r: Array, moments: Moments) -> None:
+    """A column with itself correlates 1, not 1 less a rounding."""
+    if r.shape[-2] != r.shape[-1]:
+        return
+    at = np.arange(r.shape[-1])
+    product = moments.product[..., at, at]
+    same = (_diagonal(moments.square_x) == product) & (_diagonal(moments.square_y) == product)
+    ones = np.where(same & ~np.isnan(r[..., at, at]), 1.0, r[..., at, at])
+    r[..., at, at] = ones
+
+
+def _diagonal(square: Array) -> Array:
+    """What a sum of squares is on the diagonal, whichever of its axes has length 1."""
+    if square.shape[-2] == square.shape[-1]:
+        return np.diagonal(square, axis1=-2, axis2=-1)
+    return square[..., 0, :] if square.shape[-2] == 1 else square[..., :, 0]
 
 
 def covariance(moments: Moments, *, min_samples: int = 2, effective: Array | None = None) -> Array:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
@@ -29,25 +27,19 @@ def spearman(x: Array, *, min_samples: int = 2) -> tuple[Array, NDArray[np.int64
 
     Notes
     -----
-    Columns with the same missing samples are ranked together: as many rankings as there are pairs of patterns of
-    missing samples, one where nothing is missing.
+    With gaps the first call in an installation compiles for some seconds.
     """
     here = ~np.isnan(x)
+    frames = here.any(axis=1)
+    if not frames.any():
+        return np.full((x.shape[1], x.shape[1]), np.nan), np.zeros((1, 1), dtype=np.int64)
+    if not frames.all():
+        x, here = x[frames], here[frames]
     if here.all():
         moments = complete_moments(rankdata(x, axis=0))
         return correlation(moments, min_samples=min_samples), moments.n
-    patterns, pattern_of = np.unique(here, axis=1, return_inverse=True)
-    groups = [np.flatnonzero(pattern_of == k) for k in range(patterns.shape[1])]
-    n = (here.T.astype(np.float64) @ here.astype(np.float64)).round().astype(np.int64)
-    r = np.full(n.shape, np.nan)
-    for p, rows_p in enumerate(groups):
-        for q, rows_q in enumerate(groups[: p + 1]):
-            common = x[patterns[:, p] & patterns[:, q]]
-            if common.shape[0] >= max(min_samples, 2):
-                block = _between(common[:, rows_p], common[:, rows_q] if p != q else None)
-                r[np.ix_(rows_p, rows_q)], r[np.ix_(rows_q, rows_p)] = block, block.T
+    from dynome.dynamics.connectivity.rank_kernels import pairwise_spearman
+
+    rows = np.ascontiguousarray(x.T, dtype=np.float64)
+    r, n = pairwise_spearman(rows, np.argsort(rows, axis=1), min_samples)
     return r, n
-
-
-def _between(x: Array, y: Array | None) -> NDArray[np.floating[Any]]:
-    return correlation(complete_moments(rankdata(x, axis=0), None if y is None else rankdata(y, axis=0)))

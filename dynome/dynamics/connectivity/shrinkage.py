@@ -67,12 +67,14 @@ def inverse(covariance: Array) -> Array:
     numpy.linalg.LinAlgError
         If it is not positive definite.
     """
-    factor, info = lapack.dpotrf(covariance, lower=True)
+    factor, info = lapack.dpotrf(covariance.T, lower=True)
     pivots = np.diag(factor) ** 2
     if info != 0 or pivots.min() <= np.finfo(np.float64).eps * pivots.size * pivots.max():
         raise np.linalg.LinAlgError("covariance is not positive definite")
-    lower: Array = np.tril(lapack.dpotri(factor, lower=True)[0])
-    return lower + np.tril(lower, -1).T
+    lower, _ = lapack.dpotri(factor, lower=True, overwrite_c=True)  # zero above the diagonal, as dpotrf left it
+    full: Array = lower + lower.T
+    full.flat[:: len(full) + 1] /= 2
+    return full
 
 
 def partial_correlation(precision: Array) -> Array:

@@ -199,32 +199,31 @@ def window_matrices(
     out = np.empty((windows.shape[0], x.shape[1], x.shape[1]), dtype=x.dtype)
     group = max(1, _GROUP_BYTES // (x.itemsize * x.shape[1] * n_window))
     for start in range(0, out.shape[0], group):
-        part = windows[start : start + group]
+        part, result = windows[start : start + group], out[start : start + group]
         if kind not in FROM_MOMENTS:
-            values, _ = matrix(part, kind, kind in INVERTED, min_samples)
+            result[:] = matrix(part, kind, kind in INVERTED, min_samples)[0]
         elif gaps:
-            values = _pairwise(part, kind, weights, min_samples)
+            result[:] = _pairwise(part, kind, weights, min_samples)
         else:
-            values = _complete(part, kind, weights)
-        out[start : start + group] = values
+            _complete(part, kind, weights, result)
     return out
 
 
-def _complete(x: Array, kind: str, weights: Array | None) -> Array:
+def _complete(x: Array, kind: str, weights: Array | None, out: Array) -> None:
     """Columns are scaled first, so that the product is the result: fewer passes over (source, target)."""
     d, _ = centred(x, weights)
     if kind == "covariance":
         total = x.shape[1] if weights is None else weights.sum()
         d *= 1 / np.sqrt(total - (1 if weights is None else (weights**2).sum() / total))
-        return gram(d)
+        gram(d, out)
+        return
     square = np.einsum("wti,wti->wi", d, d)
     varies = square > 0
     d *= 1 / np.sqrt(np.where(varies, square, np.nan))[:, None]
-    r = gram(d)
-    np.clip(r, -1, 1, out=r)
+    gram(d, out)
+    np.clip(out, -1, 1, out=out)
     diagonal = np.arange(x.shape[2])
-    r[:, diagonal, diagonal] = np.where(varies, 1.0, np.nan)
-    return r
+    out[:, diagonal, diagonal] = np.where(varies, 1.0, np.nan)
 
 
 def _pairwise(x: Array, kind: str, weights: Array | None, min_samples: int) -> Array:

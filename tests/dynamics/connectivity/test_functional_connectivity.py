@@ -109,7 +109,7 @@ def test_spearman_ranks_each_pair_within_its_common_samples(seed):
     np.testing.assert_allclose(ours, pd.DataFrame(x.values).corr(method="spearman", min_periods=3), atol=1e-12)
 
 
-def test_spearman_of_shared_gaps_ranks_patterns_not_pairs():
+def test_spearman_of_gaps_that_nodes_share_is_that_of_pandas():
     x = activity(n_node=40).to_numpy().copy()
     x[10:20, :20], x[50:55] = np.nan, np.nan
     r, n = spearman(x)
@@ -252,6 +252,13 @@ def test_a_silent_or_absent_node_is_nan_and_changes_no_other(kind):
     silent = fc.sel(source="N2", target="N0")
     assert silent == 0 if kind == "covariance" else np.isnan(silent)
     assert int(fc.n_samples.sel(source="N5", target="N0")) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recording_without_a_sample_has_no_connectivity(kind):
+    fc = functional_connectivity(activity().where(False), kind=kind)
+    assert np.isnan(fc).all()
+    assert (fc.n_samples == 0).all()
 
 
 @pytest.mark.parametrize("kind", ["precision", "partial correlation"])
