@@ -100,7 +100,7 @@ def to_dense(
     >>> float(weight.sel(source="ASHR", target="AVAL")), float(weight.sel(source="AVAL", target="ASHR"))
     (1.0, 0.0)
     """
-    n = connectome.sizes[NODE]
+    n = edge_table.checked(connectome).sizes[NODE]
     if 8 * n * n > _dense_limit:
         size = f"{8e-9 * n * n:.0f} GB"
         raise InputError(f"a dense matrix of {n} nodes needs {size}; use to_scipy, subgraph or group_nodes")
@@ -133,7 +133,9 @@ def to_edges(connectome: xr.Dataset) -> pd.DataFrame:
     >>> to_edges(from_edges({"source": ["ASHR"], "target": ["AVAL"]})).shape
     (1, 4)
     """
-    columns = {str(name): v.to_numpy() for name, v in connectome.data_vars.items() if v.dims == (EDGE,)}
+    columns = {
+        str(name): v.to_numpy() for name, v in edge_table.checked(connectome).data_vars.items() if v.dims == (EDGE,)
+    }
     return pd.DataFrame(columns)
 
 

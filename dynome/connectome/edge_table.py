@@ -21,6 +21,9 @@ from dynome.schema import EDGE, NODE, SOURCE, TARGET
 Integers = NDArray[np.int64]
 
 
+_required = (SOURCE, TARGET, "weight", "edge_type")
+
+
 class EdgeTable(NamedTuple):
     """Edges of one connectome; every array is (n_edge,)."""
 
@@ -49,9 +52,7 @@ def table_of(connectome: xr.Dataset, edge_type: str | Sequence[str] | None = Non
     InputError
         If `edge_type` is not one of `dynome.schema.EDGE_TYPES`.
     """
-    required = (SOURCE, TARGET, "weight", "edge_type")
-    if not isinstance(connectome, xr.Dataset) or {NODE, *required} - set(connectome.variables):
-        schema.validate(connectome, "connectome")
+    connectome = checked(connectome)
     layers, layer = schema.edge_types(connectome)
     if edge_type is not None:
         wanted = checked_edge_types(edge_type)
@@ -64,12 +65,30 @@ def table_of(connectome: xr.Dataset, edge_type: str | Sequence[str] | None = Non
     weight = connectome["weight"].to_numpy()
     if (source < 0).any() or (target < 0).any() or weight.dtype.kind not in "iuf" or not np.isfinite(weight).all():
         schema.validate(connectome, "connectome")
+    if weight.dtype.kind in "iu":
+        weight = weight.astype(np.int64, copy=False)  # sums of small integers must not overflow
     extra = {
         str(name): variable.to_numpy()
         for name, variable in connectome.data_vars.items()
-        if variable.dims == (EDGE,) and name not in required
+        if variable.dims == (EDGE,) and name not in _required
     }
     return EdgeTable(source, target, weight, layer, layers, extra)
+
+
+def checked(connectome: xr.Dataset) -> xr.Dataset:
+    """The connectome itself, or an error that tells everything that is wrong with what is not one.
+
+    Only names and dims are looked at: checking every edge takes seconds where there are millions.
+
+    Raises
+    ------
+    SchemaError
+        If the parts of a connectome are missing.
+    """
+    parts = connectome.variables.keys() | connectome.attrs.keys() if isinstance(connectome, xr.Dataset) else set()
+    if {NODE, "directed", *_required} - parts:
+        schema.validate(connectome, "connectome")
+    return connectome
 
 
 def checked_edge_types(edge_type: str | Sequence[str]) -> list[str]:

@@ -45,7 +45,7 @@ def group_nodes(connectome: xr.Dataset, *, by: str | ArrayLike | xr.DataArray) -
     >>> group_nodes(wiring, by=["AVA", "AVA", "VA"]).weight.item()
     2
     """
-    group = _groups(connectome, by)
+    group = _groups(edge_table.checked(connectome), by)
     names, code = _in_order(group)
     table = edge_table.table_of(connectome)
     directed = bool(connectome.attrs["directed"])

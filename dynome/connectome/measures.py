@@ -95,7 +95,7 @@ def density(connectome: xr.Dataset, *, edge_type: EdgeType = None) -> float:
     >>> density(from_edges({"source": ["ASHR"], "target": ["AVAL"]}))
     0.5
     """
-    n = connectome.sizes[NODE]
+    n = edge_table.checked(connectome).sizes[NODE]
     return _joined(connectome, edge_type).nnz / (n * (n - 1)) if n > 1 else float("nan")
 
 
@@ -215,7 +215,7 @@ def efficiency(connectome: xr.Dataset, *, edge_type: EdgeType = None) -> float:
     >>> efficiency(from_edges({"source": ["a", "b"], "target": ["b", "c"]}))
     0.4166666666666667
     """
-    n = connectome.sizes[NODE]
+    n = edge_table.checked(connectome).sizes[NODE]
     if n < 2:
         return float("nan")
     there = _joined(connectome, edge_type)

@@ -50,6 +50,7 @@ def subgraph(
     >>> subgraph(wiring, node=["VA8", "AVAL"]).source.values.tolist()
     ['AVAL']
     """
+    edge_table.checked(connectome)
     if edge_type is not None:
         wanted = edge_table.checked_edge_types(edge_type)
         types, code = schema.edge_types(connectome)
@@ -85,7 +86,7 @@ def reorder(connectome: xr.Dataset, *, node: ArrayLike) -> xr.Dataset:
     >>> reorder(wiring, node=["AVAL", "ASHR"]).node.values.tolist()
     ['AVAL', 'ASHR']
     """
-    names = _known_labels(connectome, node)
+    names = _known_labels(edge_table.checked(connectome), node)
     before = connectome[NODE].to_numpy()
     if names.size < before.size:
         absent = listed(before[labels.positions(before, names) < 0].tolist())
