@@ -113,11 +113,10 @@ def structure_function(
     directed = bool(connectome.attrs["directed"])
     unit_of = {name: schema.weight_unit(connectome, name) for name in table.layers}
     joined = len(unit_of) > 1 and len(set(unit_of.values())) == 1
-    layers = [*table.layers, ALL] if joined else table.layers
     observed = _by_layer(table, pairs, directed, joined)
     scores = prepared(pairs.fc, measure)
     seed = seeds.resolve(random_state)
-    draws = np.empty((len(layers), n_null))
+    draws = np.empty((len(observed), n_null))
     with progress.task(f"null connectomes ({null})", total=n_null) as advance:
         for k in range(n_null):
             rng = seeds.generator(seed, "structure_function", null, k)
@@ -127,6 +126,7 @@ def structure_function(
     statistic = np.array([association(w, scores, measure) for w in observed])
     one = {"units": units.DIMENSIONLESS}
     name = f"{NAMES[measure]} of {'absolute ' if absolute else ''}functional connectivity and weight"
+    weight_attrs = edge_table.weight_attrs(unit_of)
     return xr.Dataset(
         {
             "statistic": ("layer", statistic, {**one, "long_name": name}),
@@ -134,11 +134,11 @@ def structure_function(
             "z": ("layer", z_score(statistic, draws), one),
             "p_value": ("layer", permutation_p_value(statistic, draws), one),
             **layer_contrasts(observed, pairs, fc.attrs["units"]),
-            **pair_table(observed, pairs, fc.attrs, edge_table.weight_attrs(unit_of)),
-            **binned_means(observed, pairs, fc.attrs["units"], edge_table.weight_attrs(unit_of)["units"]),
+            **pair_table(observed, pairs, fc.attrs, weight_attrs),
+            **binned_means(observed, pairs, fc.attrs["units"], weight_attrs["units"]),
         },
         coords={
-            "layer": layers,
+            "layer": [*table.layers, ALL] if joined else table.layers,
             NODE: nodes,
             SOURCE: (PAIR, nodes[pairs.source]),
             TARGET: (PAIR, nodes[pairs.target]),

@@ -54,7 +54,7 @@ def _log(values: Array) -> Array:
 
 
 def geometric_mean(covariances: Array) -> Array:
-    """Geometric mean of symmetric positive definite matrices.
+    r"""Geometric mean of symmetric positive definite matrices.
 
     Parameters
     ----------
@@ -68,19 +68,29 @@ def geometric_mean(covariances: Array) -> Array:
     Raises
     ------
     InputError
-        If it is not found, which takes covariances that are nearly singular.
+        If a matrix is not positive definite, or so nearly singular that the mean is not found.
+
+    Notes
+    -----
+    Gradient descent along geodesics. Seen from the present mean, the curvature of half the squared distance to a matrix
+    lies between 1 and :math:`h = \tfrac{s}{2} \coth \tfrac{s}{2}`, where s is the spread of the eigenvalues of its
+    logarithm; the step :math:`2 / (1 + \bar h)` therefore converges, where a step of 1 circles around the mean of
+    matrices with very different directions [1]_.
+
+    References
+    ----------
+    .. [1] Bini & Iannazzo, Linear Algebra and its Applications 2013, doi:10.1016/j.laa.2011.08.052.
     """
     mean: Array = covariances.mean(axis=0)
-    step, before = 1.0, np.inf
     for _ in range(_MAX_ITERATIONS):
         here = roots(mean)
-        gradient = whitened_logs(covariances, here.inverse).mean(axis=0)
+        logs = whitened_logs(covariances, here.inverse)
+        gradient = logs.mean(axis=0)
         norm = float(np.linalg.norm(gradient))
         if norm <= _TOLERANCE * len(mean):
             return mean
-        if norm > before:
-            step /= 2
-        before = min(norm, before)
+        half = np.maximum(np.ptp(np.linalg.eigvalsh(logs), axis=-1) / 2, 1e-8)
+        step = 2 / (1 + float((half / np.tanh(half)).mean()))
         mean = symmetric(here.root @ mapped(np.exp, step * gradient) @ here.root)
     raise InputError(
         f"no geometric mean after {_MAX_ITERATIONS} steps (gradient {norm:.1e}): some covariances are nearly singular; "

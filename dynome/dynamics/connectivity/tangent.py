@@ -17,6 +17,7 @@ from dynome.dynamics.connectivity.geometry import geometric_mean, mapped, roots,
 from dynome.dynamics.connectivity.inputs import checked, unit_power
 from dynome.dynamics.connectivity.moments import Array, has_gaps
 from dynome.dynamics.connectivity.shrinkage import ledoit_wolf
+from dynome.dynamics.preprocessing.animals import LABELLED
 from dynome.errors import InputError, Problems, listed
 from dynome.schema import ACTIVITY, NODE, SESSION, SOURCE, TARGET, TIME
 
@@ -30,7 +31,8 @@ def tangent_connectivity(recordings: Recordings, *, reference: xr.DataArray | No
     ----------
     recordings : DataTree, mapping or iterable of (time, node)
         A study (its ``activity``), or activities by session name; without names sessions are "0", "1", ...
-        Nodes are joined by label: those that all sessions share, in the order of the first.
+        Nodes are joined by label: those that all sessions share, in the order of the first. A node whose coordinate
+        ``labelled`` is False has no identity and is left out.
     reference : (source, target) or None
         The covariance to look from: ``tangent_connectivity(train).reference`` for held-out sessions, so that nothing
         leaks from them. None takes the geometric mean of these sessions, at least two.
@@ -71,7 +73,7 @@ def tangent_connectivity(recordings: Recordings, *, reference: xr.DataArray | No
     >>> tangent.dims, bool(np.allclose(tangent.sum("session"), 0, atol=1e-7))
     (('session', 'source', 'target'), True)
     """
-    activities = _by_name(recordings)
+    activities = {name: _identified(activity, name) for name, activity in _by_name(recordings).items()}
     if len(activities) < (2 if reference is None else 1):
         raise InputError(f"a geometric mean needs at least 2 sessions, found {len(activities)}; or give a reference")
     units.agree(activities.values(), "activities")
@@ -139,12 +141,18 @@ def _by_name(recordings: Recordings) -> dict[str, xr.DataArray]:
     return {str(name): activity for name, activity in named}
 
 
+def _identified(activity: xr.DataArray, name: str) -> xr.DataArray:
+    """The activity (time, node) of the nodes that have an identity."""
+    x = checked(activity, f"cannot use session {name!r}")
+    if x.dims != (TIME, NODE):
+        raise InputError(f"cannot use session {name!r}: expected (time, node), found dims {x.dims}; give one at a time")
+    return x.isel({NODE: x[LABELLED].to_numpy().astype(bool)}) if LABELLED in x.coords else x
+
+
 def _nodes(activities: Mapping[str, xr.DataArray], reference: xr.DataArray | None) -> labels.StrArray:
     """Labels that the result has: those of the reference, or those that all sessions share."""
     problems = Problems("cannot compute tangent connectivity")
-    known = {}
-    for name, activity in activities.items():
-        known[name] = labels.as_labels(checked(activity, f"cannot use session {name!r}")["node"].to_numpy())
+    known = {name: labels.as_labels(activity[NODE].to_numpy()) for name, activity in activities.items()}
     if reference is None:
         nodes = labels.shared(*known.values())
         if nodes.size < 2:
@@ -168,8 +176,7 @@ def _covariances(activities: Mapping[str, xr.DataArray], nodes: labels.StrArray)
     """Ledoit-Wolf covariance of each session, (session, node, node)."""
     problems = Problems("cannot compute tangent connectivity")
     covariances = np.empty((len(activities), nodes.size, nodes.size))
-    for k, (name, activity) in enumerate(activities.items()):
-        x = activity.transpose(TIME, NODE)
+    for k, (name, x) in enumerate(activities.items()):
         at = labels.positions(nodes, labels.as_labels(x[NODE].to_numpy()))
         values = x.to_numpy()[:, at].astype(np.float64)
         if has_gaps(values):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from dynome import schema, study
 from dynome.dynamics import covariance_from_tangent, functional_connectivity, tangent_connectivity
-from dynome.dynamics.connectivity.geometry import geometric_mean
+from dynome.dynamics.connectivity.geometry import geometric_mean, roots, whitened_logs
 from dynome.errors import InputError, UnitsError
 
 seeds = st.integers(0, 2**32 - 1)
@@ -110,6 +110,23 @@ def test_sessions_are_joined_on_the_nodes_that_all_have():
     np.testing.assert_allclose(tangent, only, atol=1e-8)
 
 
+def test_nodes_without_an_identity_are_not_joined():
+    known = ("node", [True, False, True, True, False])
+    recordings = {name: x.assign_coords(labelled=known) for name, x in worms().items()}
+    tangent = tangent_connectivity(recordings)
+    assert tangent.source.values.tolist() == ["a", "c", "d"]
+
+
+def test_the_mean_is_found_of_matrices_with_very_different_directions():
+    rng = np.random.default_rng(0)
+    turns = np.linalg.qr(rng.standard_normal((6, 30, 30)))[0]
+    matrices = turns @ (np.logspace(-4, 2, 30)[:, None] * np.swapaxes(turns, 1, 2))
+    mean = geometric_mean((matrices + np.swapaxes(matrices, 1, 2)) / 2)
+    logs = whitened_logs(matrices, roots(mean).inverse)
+    np.testing.assert_allclose(logs.mean(axis=0), 0, atol=1e-7)
+    assert np.abs(logs).max() > 1
+
+
 def test_a_study_names_its_sessions():
     parts = {f"{name}/day1": x.to_dataset(name="activity") for name, x in worms(2).items()}
     tangent = tangent_connectivity(study.build(parts))
@@ -139,6 +156,8 @@ def test_bad_input_is_refused_with_what_to_do():
         tangent_connectivity(study.build({"u": spikes, "v": spikes}))
     with pytest.raises(InputError, match=r"cannot use session 'u':\n.*missing 'time'"):
         tangent_connectivity({"u": activity(0).isel(time=0), "v": activity(1)})
+    with pytest.raises(InputError, match=r"session 'u': expected \(time, node\), found dims"):
+        tangent_connectivity({"u": activity(0).expand_dims("trial"), "v": activity(1)})
 
 
 def test_a_bad_reference_is_refused():
