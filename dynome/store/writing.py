@@ -148,5 +148,4 @@ def _move(partial: Path, final: Path, overwrite: bool) -> None:
         if former.exists() and not os.path.lexists(final):
             former.rename(final)
         raise
-    finally:
-        shutil.rmtree(former, ignore_errors=True)
+    shutil.rmtree(former, ignore_errors=True)
