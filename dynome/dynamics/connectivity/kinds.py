@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dynome.dynamics.connectivity import moments, ranks, shrinkage
+from dynome.dynamics.connectivity import measures, moments, ranks, shrinkage
 from dynome.dynamics.connectivity.moments import Array, Moments, as_float
 from dynome.errors import InputError
 
@@ -52,7 +52,7 @@ def matrix(x: NDArray[Any], kind: str, shrunk: bool, min_samples: int) -> tuple[
 
 def finish(pairs: Moments, kind: str, min_samples: int, dtype: Any) -> tuple[Array, Counts]:
     """Connectivity and common samples from moments, both (..., n_node, n_node)."""
-    measure = moments.correlation if kind == "correlation" else moments.covariance
+    measure = measures.correlation if kind == "correlation" else measures.covariance
     values = measure(pairs, min_samples=min_samples).astype(dtype, copy=False)
     return values, np.broadcast_to(pairs.n, values.shape)
 
@@ -92,7 +92,7 @@ def _varying(x: Array, here: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _from_covariance(x: Array, kind: str, shrunk: bool) -> Array:
     if kind == "correlation":
         x = (x - x.mean(axis=0)) / x.std(axis=0)
-    sigma = shrinkage.ledoit_wolf(x).covariance if shrunk else moments.covariance(moments.complete_moments(x))
+    sigma = shrinkage.ledoit_wolf(x).covariance if shrunk else measures.covariance(moments.complete_moments(x))
     if kind == "covariance":
         return sigma
     if kind == "correlation":

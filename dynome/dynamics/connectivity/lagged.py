@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from dynome import units
 from dynome.dynamics.connectivity.inputs import checked, pair_attrs, pair_coords
 from dynome.dynamics.connectivity.kinds import Counts
-from dynome.dynamics.connectivity.moments import Array, as_float, correlation, has_gaps, pair_moments
+from dynome.dynamics.connectivity.measures import correlation
+from dynome.dynamics.connectivity.moments import Array, as_float, has_gaps, pair_moments
 from dynome.dynamics.preprocessing.clock import gapless_interval
 from dynome.errors import InputError, Problems
 from dynome.schema import LAG, NODE, SOURCE, TARGET, TIME

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from dynome.dynamics.connectivity.moments import Array, complete_moments, correlation
+from dynome.dynamics.connectivity.measures import correlation
+from dynome.dynamics.connectivity.moments import Array, complete_moments
 
 
 def spearman(x: Array, *, min_samples: int = 2) -> tuple[Array, NDArray[np.int64]]:

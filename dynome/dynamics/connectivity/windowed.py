@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 
 from dynome.dynamics.connectivity.inputs import checked, pair_attrs, pair_coords, unit_power
 from dynome.dynamics.connectivity.kinds import FROM_MOMENTS, INVERTED, UNIT_POWER, Kind, matrix
-from dynome.dynamics.connectivity.moments import (
-    Array,
-    as_float,
-    centred,
-    correlation,
-    covariance,
-    gram,
-    has_gaps,
-    masked_moments,
-)
+from dynome.dynamics.connectivity.measures import correlation, covariance
+from dynome.dynamics.connectivity.moments import Array, as_float, centred, gram, has_gaps, masked_moments
 from dynome.dynamics.preprocessing.clock import gapless_interval
 from dynome.errors import InputError, Problems
 from dynome.schema import NODE, SOURCE, TARGET, TIME, WINDOW

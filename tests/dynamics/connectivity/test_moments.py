@@ -1,4 +1,4 @@
-"""Evidence for connectivity/moments.py: numpy, pandas, exact merging, hard numerical cases."""
+"""Evidence for connectivity/moments.py and measures.py: numpy, pandas, exact merging, hard numerical cases."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
+from dynome.dynamics.connectivity.measures import correlation, covariance
 from dynome.dynamics.connectivity.moments import (
     complete_moments,
-    correlation,
-    covariance,
     gram,
     masked_moments,
     merge_moments,
