@@ -1,15 +1,46 @@
-"""Sphinx configuration."""
+"""Sphinx configuration. Before a build, the reference pages and the tutorials are written beside the other pages."""
 
-from dynome import __version__
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from reference_pages import write_reference  # noqa: E402
+
+from dynome import __version__  # noqa: E402
 
 project = "dynome"
 copyright = "2026, the dynome developers"
-release = __version__
+release = version = __version__
+
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx.ext.mathjax"]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "py:obj"  # `resample` in a docstring is a link to the function
+
 myst_enable_extensions = ["dollarmath", "colon_fence"]
-nb_execution_mode = "off"
+myst_heading_anchors = 3
+nb_execution_mode = "cache"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
 autosummary_generate = True
 autodoc_typehints = "signature"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 100
 numpydoc_show_class_members = False
+
 html_theme = "pydata_sphinx_theme"
-exclude_patterns = ["_build"]
+html_title = f"dynome {release}"
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "navigation_depth": 2}
+html_show_sourcelink = False
+
+write_reference(HERE / "reference")
+
+# Sphinx reads nothing outside its own folder.
+(HERE / "tutorials").mkdir(exist_ok=True)
+for notebook in sorted((HERE.parent / "tutorials").glob("[0-9]*.md")):
+    shutil.copy2(notebook, HERE / "tutorials" / notebook.name)

@@ -1,3 +1,5 @@
+"""Structure: who is wired to whom."""
+
 from dynome._lazy import attach_stub
 
 __getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -37,9 +37,9 @@ def fetch_celegans_connectomes(name: str = "chemical_Cook2019") -> xr.Dataset:
     chemical_Cook2019, electrical_Cook2019                                          EM sections
     chemical_X, electrical_X for X = WhiteA, WhiteWhole, Varshney2011,              synapses
     WitvlietL1_01, WitvlietL3_06, WitvlietA_07, WitvlietA_08
-    dopamine_, octopamine_, serotonin_, tyramine_, monoamine_Bentley2016            1
+    X_Bentley2016 for X = dopamine, octopamine, serotonin, tyramine, monoamine      1
     monoamine_RipollSanchez2023                                                     count of receptors
-    NPP_RipollSanchez2023_shortRange, _midRange, _longRange                         count of peptide-receptor
+    NPP_RipollSanchez2023_X for X = shortRange, midRange, longRange                 count of peptide-receptor
                                                                                     pairs
     =============================================================================== ======================
 
