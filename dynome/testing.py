@@ -6,8 +6,11 @@ says which contract is broken. A new rule for all estimators is one function her
 
 from __future__ import annotations
 
+import random
+import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +42,18 @@ class Case(NamedTuple):
 def check_estimator(estimator: Estimator, data: Any) -> None:
     """Run every check; raise `AssertionError` at the first broken contract.
 
+    Parameters
+    ----------
+    estimator : Estimator
+        Unfitted, as in `Case`.
+    data : DataArray, Dataset or DataTree
+        What it can be fitted to, as in `Case`.
+
+    Raises
+    ------
+    AssertionError
+        With the first contract that is broken.
+
     Examples
     --------
     >>> from dynome.dynamics import NonnegativeCP
@@ -60,29 +75,34 @@ def check_init_only_stores(case: Case) -> None:
 
 
 def check_unfitted_refuses(case: Case) -> None:
-    """Asking an unfitted estimator for results is a `NotFittedError`."""
+    """Asking an unfitted estimator for anything is a `NotFittedError`."""
     estimator = clone(case.estimator)
-    try:
-        estimator.to_tree()
-    except NotFittedError:
-        return
-    raise AssertionError("an unfitted estimator can be saved")
+    asked: dict[str, Callable[[], Any]] = {"to_tree": estimator.to_tree}
+    for verb in ("transform", "predict", "decode", "score"):
+        if hasattr(estimator, verb):
+            asked[verb] = partial(getattr(estimator, verb), case.data)
+    for verb, ask in asked.items():
+        try:
+            ask()
+        except NotFittedError:
+            continue
+        raise AssertionError(f"{verb} works before fit")
 
 
 def check_fit_manners(case: Case) -> None:
     """`fit` returns the estimator, leaves parameters, input and the global random state alone."""
     estimator, data = clone(case.estimator), case.data.copy(deep=True)
     params = repr(estimator.get_params())
-    before = repr(np.random.get_state())  # noqa: NPY002 (that nobody touches it is what is checked)
+    before = _global_states()
     returned = estimator.fit(data)
     _require(returned is estimator, "fit does not return the estimator")
     _require(repr(estimator.get_params()) == params, "fit changes the parameters")
     _require(_identical(data, case.data), "fit modifies its input")
-    _require(repr(np.random.get_state()) == before, "fit touches numpy's global random state")  # noqa: NPY002
+    _require(_global_states() == before, "fit touches a global random state")
 
 
 def check_results(case: Case) -> None:
-    """`results_` is xarray with the required attributes, a non-increasing loss, and the labels of the input."""
+    """`results_` is xarray with the required attributes, a finite history, units, and the labels of the input."""
     results = _fit(case).results_
     _require(isinstance(results, xr.Dataset | xr.DataTree), f"results_ is a {type(results).__name__}")
     missing = [name for name in REQUIRED_ATTRS if name not in results.attrs]
@@ -90,6 +110,7 @@ def check_results(case: Case) -> None:
     root = results.to_dataset() if isinstance(results, xr.DataTree) else results
     _require("history" in root, "results_ lacks history (iteration)")
     _require(root["history"].dims == ("iteration",), "history must have the dim iteration")
+    _require(bool(np.isfinite(root["history"]).all()), "history must be finite")
     if isinstance(case.data, xr.DataArray):
         for dim in set(case.data.dims) & set(case.data.coords) & set(root.coords):
             _require(np.array_equal(root[dim], case.data[dim]), f"the labels of {dim} do not travel into results_")
@@ -157,6 +178,12 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     check_missing_data,
     check_infinite_refused,
 )
+
+
+def _global_states() -> tuple[str, ...]:
+    torch = sys.modules.get("torch")
+    numpy_state = repr(np.random.get_state())  # noqa: NPY002 (that nobody touches it is what is checked)
+    return numpy_state, repr(random.getstate()), str(torch.get_rng_state().tolist()) if torch else ""
 
 
 def _fit(case: Case) -> Estimator:

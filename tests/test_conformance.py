@@ -1,0 +1,262 @@
+"""Every estimator keeps every contract of dynome.testing; and each contract, when broken, is noticed by its own check.
+
+A new estimator is one line in `ESTIMATORS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import dynome
+from dynome import seeds
+from dynome.dynamics import NonnegativeCP
+from dynome.errors import InputError, MissingExtraError
+from dynome.estimator import Estimator
+from dynome.testing import CHECKS, Case, check_estimator
+
+
+def tensor():
+    rng = np.random.default_rng(0)
+    return xr.DataArray(
+        rng.random((8, 3, 4)) + 0.1,
+        dims=("time", "animal", "pair"),
+        coords={
+            "time": ("time", np.arange(8) / 2, {"units": "s"}),
+            "animal": ["w1", "w2", "w3"],
+            "pair": list("abcd"),
+            "source": ("pair", list("AABB")),
+        },
+        name="affinity",
+        attrs={"units": "1"},
+    )
+
+
+ESTIMATORS = (Case(NonnegativeCP(rank=2, n_restarts=2, max_iter=50, random_state=0), tensor()),)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("case", ESTIMATORS, ids=lambda case: type(case.estimator).__name__)
+def test_every_estimator_keeps_every_contract(case, check):
+    check(case)
+
+
+def test_every_estimator_of_the_package_is_listed():
+    for module in pkgutil.walk_packages(dynome.__path__, "dynome."):
+        if "_build" not in module.name:
+            try:
+                importlib.import_module(module.name)
+            except MissingExtraError:
+                continue
+
+    def below(cls):
+        return {cls}.union(*(below(c) for c in cls.__subclasses__()))
+
+    found = {c for c in below(Estimator) - {Estimator} if c.__module__.split(".")[0] == "dynome"}
+    assert {c.__name__ for c in found} == {type(case.estimator).__name__ for case in ESTIMATORS}
+
+
+# --- A test of the tests ---------------------------------------------------------------------------------------------
+
+
+class Mean(Estimator):
+    """An honest estimator: the mean over samples, with a little noise from the seed."""
+
+    missing_data = "mask"
+
+    def __init__(self, noise=0.1, *, random_state=None):
+        self.noise = noise
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        if np.isinf(X).any():
+            raise InputError("found infinite values; drop them")
+        return self._finish(
+            self.describe(X), started=0.0, converged=True, n_iter=1, random_state=seeds.resolve(self.random_state)
+        )
+
+    def describe(self, X):
+        mean = X.mean("time", keep_attrs=True).compute()
+        noise = seeds.generator(self.random_state).normal(scale=self.noise, size=mean.shape)
+        return xr.Dataset({"mean": mean + noise, "history": ("iteration", [1.0, 0.5], {"units": "1"})})
+
+    def transform(self, X):
+        return X - self._fitted()["mean"]
+
+
+class StoresMore(Mean):
+    def __init__(self, noise=0.1, *, random_state=None):
+        super().__init__(noise, random_state=random_state)
+        self.cache = {}
+
+
+class ComputesEarly(Mean):
+    def __init__(self, noise=0.1, *, random_state=None):
+        super().__init__(noise, random_state=random_state)
+        self.scale_ = 2 * noise
+
+
+class TransformsUnfitted(Mean):
+    def transform(self, X):
+        return X
+
+
+class SavesUnfitted(Mean):
+    def _fitted(self):
+        return getattr(self, "results_", xr.Dataset())
+
+    def transform(self, X):
+        return X - super()._fitted()["mean"]
+
+
+class SpoilsItsInput(Mean):
+    def fit(self, X, y=None):
+        super().fit(X)
+        X.attrs["seen"] = 1
+        return self
+
+
+class ChangesItsParameters(Mean):
+    def __init__(self, noise=0.1, *, note="new", random_state=None):
+        super().__init__(noise, random_state=random_state)
+        self.note = note
+
+    def fit(self, X, y=None):
+        self.note = "used"
+        return super().fit(X)
+
+
+class SeedsNumpy(Mean):
+    def fit(self, X, y=None):
+        np.random.rand()  # noqa: NPY002
+        return super().fit(X)
+
+
+class SeedsTorch(Mean):
+    def fit(self, X, y=None):
+        import torch
+
+        torch.rand(1)
+        return super().fit(X)
+
+
+class HasNoHistory(Mean):
+    def describe(self, X):
+        return super().describe(X).drop_vars("history")
+
+
+class HasAnEndlessHistory(Mean):
+    def describe(self, X):
+        return super().describe(X).assign(history=("iteration", [1.0, np.nan], {"units": "1"}))
+
+
+class LosesLabels(Mean):
+    def describe(self, X):
+        return super().describe(X).assign_coords(pair=list("wxyz"))
+
+
+class LosesUnits(Mean):
+    def describe(self, X):
+        return super().describe(X).drop_attrs()
+
+
+class ForgetsItsSeed(Mean):
+    def fit(self, X, y=None):
+        super().fit(X)
+        del self.results_.attrs["random_state"]
+        return self
+
+
+class StartsWarm(Mean):
+    def fit(self, X, y=None):
+        before = getattr(self, "results_", None)
+        super().fit(X)
+        if before is not None:
+            self.results_["mean"] = 0.5 * (self.results_["mean"] + before["mean"] + 1)
+        return self
+
+
+class RoundsLazyInput(Mean):
+    def describe(self, X):
+        return super().describe(X.astype(np.float32) if X.chunks else X)
+
+
+class LosesAParameter(Mean):
+    @classmethod
+    def from_tree(cls, tree):
+        return super().from_tree(tree).set_params(noise=0.25)
+
+
+class LosesAResult(Mean):
+    @classmethod
+    def from_tree(cls, tree):
+        loaded = super().from_tree(tree)
+        loaded.results_ = loaded.results_.drop_attrs(deep=False)
+        return loaded
+
+
+class SpreadsMissingData(Mean):
+    def describe(self, X):
+        found = super().describe(X)
+        return found.where(X.notnull().all())[list(found)] if X.isnull().any() else found
+
+
+class AcceptsMissingData(Mean):
+    missing_data = "raise"
+
+
+class AcceptsInfinity(Mean):
+    def fit(self, X, y=None):
+        return super().fit(X.where(~np.isinf(X)).assign_attrs(X.attrs) if np.isinf(X).any() else X)
+
+
+BROKEN = {
+    StoresMore: ("check_init_only_stores", "__init__ sets more than its parameters"),
+    ComputesEarly: ("check_init_only_stores", r"__init__ sets fitted attributes: \['scale_'\]"),
+    TransformsUnfitted: ("check_unfitted_refuses", "transform works before fit"),
+    SavesUnfitted: ("check_unfitted_refuses", "to_tree works before fit"),
+    SpoilsItsInput: ("check_fit_manners", "fit modifies its input"),
+    ChangesItsParameters: ("check_fit_manners", "fit changes the parameters"),
+    SeedsNumpy: ("check_fit_manners", "fit touches a global random state"),
+    SeedsTorch: ("check_fit_manners", "fit touches a global random state"),
+    HasNoHistory: ("check_results", r"results_ lacks history \(iteration\)"),
+    HasAnEndlessHistory: ("check_results", "history must be finite"),
+    LosesLabels: ("check_results", "the labels of pair do not travel into results_"),
+    LosesUnits: ("check_results", r"numeric results without units: \['mean', 'history'\]"),
+    ForgetsItsSeed: ("check_results", r"results_ lacks the attributes \['random_state'\]"),
+    StartsWarm: ("check_repeatable", "a second fit of the same object differs"),
+    RoundsLazyInput: ("check_dask_input", "dask input changes the numbers"),
+    LosesAParameter: ("check_round_trip", "parameters change in a round trip"),
+    LosesAResult: ("check_round_trip", "results change in a round trip"),
+    SpreadsMissingData: ("check_missing_data", r"one NaN in the input makes all of .* NaN, but missing_data says mask"),
+    AcceptsMissingData: ("check_missing_data", "NaN is accepted, but missing_data says raise"),
+    AcceptsInfinity: ("check_infinite_refused", "an infinite value is accepted"),
+}
+
+
+def test_an_honest_estimator_passes():
+    check_estimator(Mean(random_state=0), tensor())
+
+
+def test_every_check_is_shown_to_notice_something():
+    assert {name for name, _ in BROKEN.values()} == {check.__name__ for check in CHECKS}
+
+
+@pytest.mark.parametrize(("cls", "expected"), BROKEN.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_broken_contract_is_noticed_by_the_check_that_is_meant_for_it_and_by_no_other(cls, expected):
+    name, message = expected
+    if cls is SeedsTorch:
+        pytest.importorskip("torch")
+    case, noticed = Case(cls(random_state=0), tensor()), {}
+    for check in CHECKS:
+        try:
+            check(case)
+        except AssertionError as error:
+            noticed[check.__name__] = str(error)
+    assert set(noticed) == {name}
+    with pytest.raises(AssertionError, match=message):
+        check_estimator(case.estimator, tensor())
