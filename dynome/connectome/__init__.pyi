@@ -23,6 +23,7 @@ from dynome.connectome.measures import strength as strength
 from dynome.connectome.nulls import erdos_renyi as erdos_renyi
 from dynome.connectome.nulls import rewire as rewire
 from dynome.connectome.nulls import shuffle_weights as shuffle_weights
+from dynome.connectome.selection import rename_nodes as rename_nodes
 from dynome.connectome.selection import reorder as reorder
 from dynome.connectome.selection import subgraph as subgraph
 from dynome.connectome.worm_names import homologue as homologue

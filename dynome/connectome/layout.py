@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from dynome import seeds
 from dynome.connectome.edge_table import check_choice
@@ -18,8 +20,11 @@ from dynome.units import DIMENSIONLESS
 
 Method = Literal["spring", "spectral", "circular"]
 Matrix = NDArray[np.float64]
+Sparse = scipy.sparse.csr_array[Any, tuple[int, int]]
 
-_max_nodes = 5000  # every pair of nodes is looked at
+_max_nodes = 10_000  # every pair of nodes is looked at in every step
+_max_dense = 300  # nodes up to which all eigenvectors are found at once
+_block = 1 << 17  # pairs looked at together: small enough to stay in cache
 
 
 def node_positions(
@@ -51,7 +56,7 @@ def node_positions(
     Raises
     ------
     InputError
-        If `method` is unknown or there are more than 5,000 nodes (other than in a circle).
+        If `method` is unknown or there are more than 10,000 nodes (other than in a circle).
 
     References
     ----------
@@ -72,8 +77,8 @@ def node_positions(
     if method == "circular" or n < 3:
         place = circular_places(n)
     else:
-        pull = np.abs(weight.toarray())
-        pull = np.log1p((pull + pull.T) / (2 * np.median(pull[pull > 0]) if weight.nnz else 1))
+        pull = abs(weight) + abs(weight).T
+        pull.data = np.log1p(pull.data / np.median(pull.data)) if pull.nnz else pull.data
         rng = seeds.generator(random_state, "layout")
         place = spectral_places(pull) if method == "spectral" else spring_places(pull, rng)
     attrs = {"units": DIMENSIONLESS}
@@ -88,7 +93,7 @@ def circular_places(n_node: int) -> Matrix:
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
-def spectral_places(pull: Matrix) -> Matrix:
+def spectral_places(pull: Sparse) -> Matrix:
     """Places (node, 2) by the two slowest modes of diffusion (Coifman & Lafon 2006, doi:10.1016/j.acha.2006.04.006).
 
     Parameters
@@ -98,16 +103,24 @@ def spectral_places(pull: Matrix) -> Matrix:
         (Amini et al., Annals of Statistics 2013, doi:10.1214/13-AOS1138).
     """
     n = pull.shape[0]
-    faint = pull.sum() / n**2 if pull.any() else 1.0
-    linked = pull + 0.1 * faint
-    scale = 1 / np.sqrt(linked.sum(axis=1))
-    values, vectors = np.linalg.eigh(linked * scale[:, None] * scale)
+    faint = 0.1 * (pull.sum() / n**2 if pull.nnz else 1.0)
+    scale = 1 / np.sqrt(pull.sum(axis=1) + n * faint)
+
+    def diffused(v: Matrix) -> Matrix:
+        scaled = scale * v.ravel()
+        return np.asarray(scale * (pull @ scaled + faint * scaled.sum()))
+
+    if n <= _max_dense:
+        values, vectors = np.linalg.eigh(scale[:, None] * (pull.toarray() + faint) * scale)
+    else:
+        modes = LinearOperator((n, n), matvec=diffused, dtype=np.float64)
+        values, vectors = eigsh(modes, k=3, which="LA", v0=np.random.default_rng(0).random(n))
     place = vectors[:, [-2, -3]] * scale[:, None] * np.maximum(values[[-2, -3]], 0)
     place *= np.sign(place[np.abs(place).argmax(axis=0), [0, 1]])  # an eigenvector has no sign of its own: fix one
     return _fitted(place)
 
 
-def spring_places(pull: Matrix, rng: np.random.Generator, n_steps: int = 100) -> Matrix:
+def spring_places(pull: Sparse, rng: np.random.Generator, n_steps: int = 100) -> Matrix:
     """Places (node, 2) where repulsion, the pull of edges and a weak pull to the centre balance.
 
     Parameters
@@ -120,22 +133,33 @@ def spring_places(pull: Matrix, rng: np.random.Generator, n_steps: int = 100) ->
         Steps, each shorter than the one before.
     """
     n = pull.shape[0]
-    reach = 1 / np.sqrt(n)
-    pull = pull / max(pull.sum(axis=1).mean(), 1e-12) * np.sqrt(n)
+    edges = pull.tocsr() * (np.sqrt(n) / max(pull.sum() / n, 1e-12))
+    one, other = edges.nonzero()
+    strength = edges.data.copy()
     place = spectral_places(pull) + 0.1 * rng.standard_normal((n, 2))
     for step in 0.2 * np.linspace(1, 0.01, n_steps) ** 1.5:
-        square = (place**2).sum(axis=1)
-        apart = place @ place.T
-        apart *= -2
-        apart += square[:, None] + square
-        np.maximum(apart, 1e-6, out=apart)
-        push = reach**2 / apart
-        push -= pull * np.sqrt(apart, out=apart)
-        np.fill_diagonal(push, 0)
-        force = place * push.sum(axis=1)[:, None] - push @ place - place
+        edges.data = strength * np.linalg.norm(place[one] - place[other], axis=1)
+        force = _repulsion(place) / n + edges @ place - place * (edges.sum(axis=1)[:, None] + 1)
         length = np.linalg.norm(force, axis=1, keepdims=True)
         place = place + force * np.minimum(1, step / np.maximum(length, 1e-12))
     return _fitted(place)
+
+
+def _repulsion(place: Matrix) -> Matrix:
+    """Sum over the other nodes of the direction away from them, divided by the distance."""
+    square = (place**2).sum(axis=1)
+    out = np.empty_like(place)
+    rows = max(1, _block // place.shape[0])
+    for start in range(0, place.shape[0], rows):
+        part = slice(start, start + rows)
+        push = place[part] @ place.T
+        push *= -2
+        push += square
+        push += square[part, None]
+        np.maximum(push, 1e-6, out=push)
+        np.divide(1, push, out=push)
+        out[part] = place[part] * push.sum(axis=1)[:, None] - push @ place
+    return out
 
 
 def _fitted(place: Matrix) -> Matrix:

@@ -1,12 +1,12 @@
-"""Parts of a connectome, and other orders of its nodes.
+"""Parts of a connectome, and other orders and names of its nodes.
 
-Edges can be chosen with xarray alone, e.g. ``wiring.isel(edge=wiring.weight >= 5)``; choosing or reordering nodes
-needs care about the edges, and that is here.
+Edges can be chosen with xarray alone, e.g. ``wiring.isel(edge=wiring.weight >= 5)``; choosing, reordering or renaming
+nodes needs care about the edges, and that is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -92,6 +92,47 @@ def reorder(connectome: xr.Dataset, *, node: ArrayLike) -> xr.Dataset:
         absent = listed(before[labels.positions(before, names) < 0].tolist())
         raise InputError(f"every node must be named, {absent} are not; use subgraph to drop nodes")
     return connectome.isel(node=labels.positions(names, before))
+
+
+def rename_nodes(connectome: xr.Dataset, *, node: ArrayLike | Mapping[str, str]) -> xr.Dataset:
+    """The same connectome with other names for its nodes, also at the ends of its edges.
+
+    Parameters
+    ----------
+    connectome : Dataset
+        A valid connectome.
+    node : (node,) or mapping
+        The new labels in the order of the nodes, e.g. ``normalize_worm_names(connectome.node)``; or new labels by old
+        ones, where nodes that are not mentioned keep theirs.
+
+    Raises
+    ------
+    InputError
+        If two nodes would get one name, a label is missing, or the mapping names an unknown node.
+
+    Examples
+    --------
+    >>> from dynome.connectome import from_edges, normalize_worm_names
+    >>> wiring = from_edges({"source": ["AVAL"], "target": ["VA08"]})
+    >>> rename_nodes(wiring, node=normalize_worm_names(wiring.node)).target.item()
+    'VA8'
+    """
+    table = edge_table.table_of(connectome)
+    before = connectome[NODE].to_numpy()
+    if isinstance(node, Mapping):
+        _known_labels(connectome, list(node))
+        node = [node.get(name, name) for name in before.tolist()]
+    names = labels.as_labels(node)
+    if names.size != before.size:
+        raise InputError(f"expected a label for each of {before.size} nodes, found {names.size}")
+    if repeated := labels.duplicates(names):
+        old = before[np.isin(names, repeated)].tolist()
+        raise InputError(f"{listed(old)} would share names: {listed(repeated)}; give each node its own")
+    if (names == "").any():
+        raise InputError(f"{listed(before[names == ''].tolist())} would have empty names; give each node a label")
+    ends = {SOURCE: table.source, TARGET: table.target}
+    renamed = {end: (EDGE, names[place], connectome[end].attrs) for end, place in ends.items()}
+    return connectome.assign_coords({NODE: (NODE, names, connectome[NODE].attrs)}).assign(renamed)
 
 
 def _known_labels(connectome: xr.Dataset, node: ArrayLike) -> StrArray:

@@ -9,11 +9,17 @@ from dynome import schema
 from dynome.connectome import degree, strength, subgraph, to_dense, to_scipy
 from dynome.errors import InputError, SchemaError
 
-OPTIONS = {"subgraph": {"node": ["n00"]}, "reorder": {"node": ["n00"]}, "group_nodes": {"by": ["x"]}}
+OPTIONS = {
+    "subgraph": {"node": ["n00"]},
+    "reorder": {"node": ["n00"]},
+    "rename_nodes": {"node": ["x"]},
+    "group_nodes": {"by": ["x"]},
+}
 TAKES_A_CONNECTOME = [
     *(
         "subgraph",
         "reorder",
+        "rename_nodes",
         "merge",
         "aggregate",
         "group_nodes",

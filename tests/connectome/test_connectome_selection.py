@@ -7,7 +7,7 @@ import xarray as xr
 from hypothesis import given, settings
 
 from dynome import schema
-from dynome.connectome import from_edges, merge, reorder, subgraph, to_dense
+from dynome.connectome import from_edges, merge, rename_nodes, reorder, subgraph, to_dense
 from dynome.errors import InputError
 
 
@@ -62,9 +62,30 @@ def test_one_layer_of_mixed_units_gets_its_own_unit_back():
     assert both.weight.attrs["units"] == "mixed"
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_other_names_leave_the_matrix_and_come_back(wiring, seed):
+    made = wiring(seed).assign_coords(region=("node", [f"r{k}" for k in range(12)]))
+    names = [f"another{k}" for k in range(12)]
+    renamed = schema.validate(rename_nodes(made, node=names), "connectome")
+    assert renamed.node.values.tolist() == names
+    np.testing.assert_array_equal(to_dense(renamed), to_dense(made))
+    np.testing.assert_array_equal(renamed.region, made.region)
+    xr.testing.assert_identical(rename_nodes(renamed, node=made.node.values), made)
+
+
+def test_some_nodes_can_be_renamed_by_a_mapping(wiring):
+    renamed = schema.validate(rename_nodes(wiring(0), node={"n03": "AVAL", "n00": "n03"}), "connectome")
+    assert renamed.node.values.tolist()[:4] == ["n03", "n01", "n02", "AVAL"]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda c: rename_nodes(c, node={"n03": "n04"}), "'n03', 'n04' would share names: 'n04'"),
+        (lambda c: rename_nodes(c, node={"AVAL": "x"}), "found unknown 'AVAL'"),
+        (lambda c: rename_nodes(c, node=["a"]), "a label for each of 12 nodes, found 1"),
+        (lambda c: rename_nodes(c, node={"n03": ""}), "'n03' would have empty names"),
         (lambda c: subgraph(c, node=["n00", "AVAL"]), "found unknown 'AVAL'"),
         (lambda c: subgraph(c, node=["n00", "n00"]), "found repeated 'n00'"),
         (lambda c: subgraph(c, edge_type="chem"), "edge_type must be one of chemical.*got 'chem'"),
