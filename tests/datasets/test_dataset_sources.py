@@ -91,7 +91,11 @@ def test_a_file_of_the_right_name_and_wrong_content_is_passed_over_and_told(fold
     assert read() == BODY
 
 
-@pytest.mark.parametrize("damaged", [b"not gzip at all", gzip.compress(BODY)[:-20], gzip.compress(BODY + b"more")])
+@pytest.mark.parametrize(
+    "damaged",
+    [b"not gzip at all", gzip.compress(BODY)[:-20], gzip.compress(BODY + b"more")],
+    ids=["not gzip", "cut short", "longer"],
+)
 def test_a_damaged_or_longer_gzip_copy_does_not_count(folders, register, damaged):
     register()
     (folders[0] / f"{NAME}.gz").write_bytes(damaged)
