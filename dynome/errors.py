@@ -84,6 +84,13 @@ class Problems:
 def listed(values: object, limit: int = 5) -> str:
     """A short, readable list of labels for messages.
 
+    Parameters
+    ----------
+    values : iterable
+        Labels or other values, in the order to tell them.
+    limit : int
+        How many to tell; the rest is counted.
+
     Examples
     --------
     >>> listed(["AVAL", "AVAR"])

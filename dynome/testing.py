@@ -66,7 +66,13 @@ def check_estimator(estimator: Estimator, data: Any) -> None:
 
 
 def check_init_only_stores(case: Case) -> None:
-    """`clone` gives equal parameters, and nothing is computed before `fit`."""
+    """`clone` gives equal parameters, and nothing is computed before `fit`.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     copy = clone(case.estimator)
     _require(repr(copy.get_params()) == repr(case.estimator.get_params()), "clone changes the parameters")
     fitted = [name for name in vars(copy) if name.endswith("_")]
@@ -75,7 +81,13 @@ def check_init_only_stores(case: Case) -> None:
 
 
 def check_unfitted_refuses(case: Case) -> None:
-    """Asking an unfitted estimator for anything is a `NotFittedError`."""
+    """Asking an unfitted estimator for anything is a `NotFittedError`.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     estimator = clone(case.estimator)
     asked: dict[str, Callable[[], Any]] = {"to_tree": estimator.to_tree}
     for verb in ("transform", "predict", "decode", "score"):
@@ -90,7 +102,13 @@ def check_unfitted_refuses(case: Case) -> None:
 
 
 def check_fit_manners(case: Case) -> None:
-    """`fit` returns the estimator, leaves parameters, input and the global random state alone."""
+    """`fit` returns the estimator, leaves parameters, input and the global random state alone.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     estimator, data = clone(case.estimator), case.data.copy(deep=True)
     params = repr(estimator.get_params())
     before = _global_states()
@@ -102,7 +120,13 @@ def check_fit_manners(case: Case) -> None:
 
 
 def check_results(case: Case) -> None:
-    """`results_` is xarray with the required attributes, a finite history, units, and the labels of the input."""
+    """`results_` is xarray with the required attributes, a finite history, units, and the labels of the input.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     results = _fit(case).results_
     _require(isinstance(results, xr.Dataset | xr.DataTree), f"results_ is a {type(results).__name__}")
     missing = [name for name in REQUIRED_ATTRS if name not in results.attrs]
@@ -119,7 +143,13 @@ def check_results(case: Case) -> None:
 
 
 def check_repeatable(case: Case) -> None:
-    """The same seed gives the same numbers, on a second fit of the same object too."""
+    """The same seed gives the same numbers, on a second fit of the same object too.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     first, second = _fit(case), _fit(case)
     _require(_equal(first.results_, second.results_), "two fits with one seed differ")
     again = first.fit(case.data)
@@ -127,13 +157,25 @@ def check_repeatable(case: Case) -> None:
 
 
 def check_dask_input(case: Case) -> None:
-    """Dask-backed input gives the numbers that input in memory gives."""
+    """Dask-backed input gives the numbers that input in memory gives.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     lazy = case.data.chunk()
     _require(_equal(_fit(Case(case.estimator, lazy)).results_, _fit(case).results_), "dask input changes the numbers")
 
 
 def check_round_trip(case: Case) -> None:
-    """`load` gives back what `save` was given."""
+    """`load` gives back what `save` was given.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     fitted = _fit(case)
     with tempfile.TemporaryDirectory() as folder:
         path = fitted.save(Path(folder, "model.zarr"))
@@ -143,7 +185,13 @@ def check_round_trip(case: Case) -> None:
 
 
 def check_missing_data(case: Case) -> None:
-    """NaN is masked, dropped or refused, as ``missing_data`` says."""
+    """NaN is masked, dropped or refused, as ``missing_data`` says.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     if not isinstance(case.data, xr.DataArray):
         return
     values = case.data.to_numpy().astype(float, copy=True)
@@ -160,7 +208,13 @@ def check_missing_data(case: Case) -> None:
 
 
 def check_infinite_refused(case: Case) -> None:
-    """An infinite value is an error that dynome raises on purpose."""
+    """An infinite value is an error that dynome raises on purpose.
+
+    Parameters
+    ----------
+    case : Case
+        What to check.
+    """
     if isinstance(case.data, xr.DataArray):
         values = case.data.to_numpy().astype(float, copy=True)
         values[(0,) * values.ndim] = np.inf

@@ -37,6 +37,11 @@ def canonical(unit: str) -> str:
 
     Words are read in any case, symbols of time as they are written: S is siemens and mS millisiemens.
 
+    Parameters
+    ----------
+    unit : str
+        As somebody wrote it.
+
     Examples
     --------
     >>> canonical("Seconds"), canonical("a.u."), canonical("dF/F"), canonical("mS")
@@ -47,13 +52,24 @@ def canonical(unit: str) -> str:
 
 
 def of(variable: xr.DataArray) -> str | None:
-    """The canonical unit of a variable, or None where it has none."""
+    """The canonical unit of a variable, or None where it has none.
+
+    Parameters
+    ----------
+    variable : DataArray
+        With ``attrs["units"]``, or without.
+    """
     unit = variable.attrs.get("units")
     return canonical(unit) if isinstance(unit, str) else None
 
 
 def seconds_per(unit: str) -> float:
     """How many seconds one `unit` of time is.
+
+    Parameters
+    ----------
+    unit : str
+        A unit of time in any spelling.
 
     Raises
     ------

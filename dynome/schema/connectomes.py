@@ -94,6 +94,15 @@ def check_edge_values(connectome: xr.Dataset, problems: Problems) -> tuple[list[
 def weight_unit(connectome: xr.Dataset, edge_type: str) -> str:
     """The unit of the weights of one edge type.
 
+    Parameters
+    ----------
+    connectome : Dataset
+        With ``weight (edge)``.
+    edge_type : str
+        One of those that occur.
+
+    Notes
+    -----
     Where edge types have different units, ``attrs["units"]`` of ``weight`` is ``"mixed"`` and
     ``attrs["units_{edge_type}"]`` tells each.
     """
