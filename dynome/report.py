@@ -106,7 +106,17 @@ class Number:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a report; an empty line in `text` begins a new paragraph."""
+    """A section of a report.
+
+    Attributes
+    ----------
+    title : str
+        What it is about.
+    text : str
+        An empty line begins a new paragraph.
+    numbers, figures, tables : sequence
+        What is shown below the text, in this order.
+    """
 
     title: str
     text: str = ""
@@ -254,6 +264,13 @@ def _tile(number: Number) -> dict[str, str]:
 def shown(value: object, digits: int = 4) -> str:
     """A value as a reader wants to see it.
 
+    Parameters
+    ----------
+    value : object
+        A number, a label or nothing.
+    digits : int
+        Significant digits of a fraction.
+
     Examples
     --------
     >>> shown(1234567), shown(0.123456), shown(float("nan")), shown("AVAL"), shown(3.0), shown(2.5e-9)
@@ -272,7 +289,19 @@ def shown(value: object, digits: int = 4) -> str:
 
 
 class Image(NamedTuple):
-    """A figure inside the file."""
+    """A figure inside the file.
+
+    Attributes
+    ----------
+    source : str
+        The picture itself, as a data address.
+    caption : str
+        What stands below it.
+    alt : str
+        What it shows, for those who cannot see it.
+    width : int
+        Pixels of the screen.
+    """
 
     source: str
     caption: str

@@ -121,6 +121,11 @@ def to_dense(
 def to_edges(connectome: xr.Dataset) -> pd.DataFrame:
     """The edges as a table, the way back through `from_edges`.
 
+    Parameters
+    ----------
+    connectome : Dataset
+        A valid connectome.
+
     Returns
     -------
     DataFrame

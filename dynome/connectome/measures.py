@@ -89,6 +89,13 @@ def strength(connectome: xr.Dataset, *, edge_type: EdgeType = None) -> xr.Datase
 def density(connectome: xr.Dataset, *, edge_type: EdgeType = None) -> float:
     """The share of ordered pairs of different nodes that are joined; NaN with fewer than two nodes.
 
+    Parameters
+    ----------
+    connectome : Dataset
+        A valid connectome.
+    edge_type : str, list of str or None
+        Layers to take; None takes all.
+
     Examples
     --------
     >>> from dynome.connectome import from_edges
@@ -101,6 +108,13 @@ def density(connectome: xr.Dataset, *, edge_type: EdgeType = None) -> float:
 
 def reciprocity(connectome: xr.Dataset, *, edge_type: EdgeType = None) -> float:
     """The share of edges between different nodes whose reverse is there too; NaN without edges.
+
+    Parameters
+    ----------
+    connectome : Dataset
+        A valid connectome.
+    edge_type : str, list of str or None
+        Layers to take; None takes all.
 
     Examples
     --------

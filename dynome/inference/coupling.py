@@ -12,7 +12,7 @@ from dynome import labels, progress, schema, seeds, units
 from dynome.connectome import edge_table, nulls
 from dynome.connectome.edge_table import EdgeTable
 from dynome.errors import InputError, Problems, listed
-from dynome.inference.association import NAMES, Measure, association, prepared
+from dynome.inference.associations import NAMES, Measure, association, prepared
 from dynome.inference.pairs import Floats, Pairs, Wired, known_pairs, summed, wired_pairs
 from dynome.inference.permutation import permutation_p_value, z_score
 from dynome.inference.summaries import binned_means, layer_contrasts, pair_table

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynome import units
-from dynome.inference.association import NAMES, association, prepared, strength
+from dynome.inference.associations import NAMES, association, prepared, strength
 from dynome.inference.pairs import Floats, Pairs, Wired
 from dynome.schema import PAIR
 

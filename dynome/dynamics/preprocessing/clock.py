@@ -56,6 +56,11 @@ def sampling_interval(rec: xr.Dataset | xr.DataArray) -> float:
 def sampling_rate(rec: xr.Dataset | xr.DataArray) -> float:
     """Samples per second (Hz): one over `sampling_interval`, with the same errors.
 
+    Parameters
+    ----------
+    rec : Dataset or DataArray
+        With a regular ``time`` in seconds.
+
     Examples
     --------
     >>> sampling_rate(xr.DataArray(np.zeros(4), dims="time", coords={"time": [0.0, 0.5, 1.0, 1.5]}))

@@ -96,7 +96,7 @@ def random_factors(
     return [f * scale[:, None, None] for f in factors]
 
 
-def hals(x: Array, factors: Sequence[Array], *, mask: Array | None, max_iter: int, tol: float) -> CPFit:
+def factorize(x: Array, factors: Sequence[Array], *, mask: Array | None, max_iter: int, tol: float) -> CPFit:
     """Fit ``x ~ sum_r prod_n factor_n[., r]`` with nonnegative factors, from every start at once.
 
     Parameters
@@ -241,7 +241,7 @@ def regress(x: Array, factors: Sequence[Array], *, mask: Array | None, max_iter:
     factors : sequence of (n_restart, n_n, rank)
         The first is the start.
     mask : (1 or n_1, ..., 1 or n_N) or None
-        As in `hals`.
+        As in `factorize`.
     max_iter : int
         Sweeps over the rows.
 

@@ -103,7 +103,7 @@ class NonnegativeCP(Estimator):
         generators = [seeds.generator(seed, "restart", k) for k in range(self.n_restarts)]
         starts = hals.random_factors(x.shape, self.rank, float(np.linalg.norm(x)), generators)
         with progress.task(f"{self.n_restarts} starts of rank {self.rank}"):
-            fit = hals.hals(x, starts, mask=mask, max_iter=self.max_iter, tol=self.tol)
+            fit = hals.factorize(x, starts, mask=mask, max_iter=self.max_iter, tol=self.tol)
         final = np.nanmin(fit.error, axis=0)
         best = int(np.argmin(final))
         results = _labelled(X, [f[best] for f in fit.factors]).assign(

@@ -1,4 +1,4 @@
-"""Evidence for inference/pairs.py and inference/association.py: scipy and sklearn on the dense matrices."""
+"""Evidence for inference/pairs.py and inference/associations.py: scipy and sklearn on the dense matrices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given, settings
 from sklearn.metrics import roc_auc_score
 
-from dynome.inference.association import association, prepared, strength
+from dynome.inference.associations import association, prepared, strength
 from dynome.inference.pairs import known_pairs, pair_number, summed, wired_pairs
 
 seeds = st.integers(0, 2**32 - 1)
