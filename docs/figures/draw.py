@@ -1,0 +1,48 @@
+"""Draw the figures of README.md, from simulated worms on the carried connectome.
+
+python docs/figures/draw.py
+"""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot as plt
+from PIL import Image
+
+import dynome as dy
+
+matplotlib.use("Agg")
+HERE = Path(__file__).parent
+
+worms = dy.datasets.make_worm(n_animals=4, duration=420, rate=3.0, random_state=0)
+animals = dy.dynamics.standardize(dy.dynamics.align_animals(worms, rate=2.0, min_animals=2))
+each = dy.dynamics.functional_connectivity(animals.activity)
+enough = each.notnull().sum("animal") >= 2
+mean = np.tanh(np.arctanh(each.clip(-0.999999, 0.999999)).mean("animal")).where(enough).assign_attrs(each.attrs)
+community = dy.connectome.find_communities(mean.clip(min=0).fillna(0), random_state=0)
+result = dy.inference.structure_function(dy.study.connectome(worms), mean, random_state=0)
+
+onsets = {str(a): dy.dynamics.event_onsets(animals.reversal.sel(animal=a)) for a in animals.animal.to_numpy()}
+affinity = dy.dynamics.affinity(animals, smooth=1.5, min_animals=3)
+tensor = dy.dynamics.event_affinity(affinity, onsets, before=8, after=12)
+components = dy.dynamics.NonnegativeCP(rank=2, random_state=0).fit(tensor).results_
+one = animals[["velocity", "reversal"]].sel(animal="worm_1", drop=True)
+trials = dy.dynamics.to_trials(one, onsets["worm_1"], before=8, after=12, incomplete="drop")
+behaviour = trials.mean("trial", keep_attrs=True)
+
+fig, axes = plt.subplots(2, 2, figsize=(12, 8), layout="constrained", width_ratios=(1.25, 1), height_ratios=(1.5, 1))
+worm = worms["worm_1"].to_dataset()
+dy.viz.plot_recording(dy.dynamics.standardize(worm), covariates=["velocity", "reversal"], ax=axes[0, 0])
+dy.viz.plot_matrix(mean, community=community, ax=axes[0, 1])
+dy.viz.plot_components(components, covariates=behaviour, ax=axes[1, 0])
+dy.viz.plot_structure_function(result, ax=axes[1, 1])
+fig.savefig(HERE / "first_look.png", dpi=90)
+
+wiring = dy.datasets.load_celegans_connectome("cook2019")
+neurons = dy.connectome.subgraph(wiring, node=dy.connectome.worm_neurons())
+ax = dy.viz.plot_connectome(neurons, n_labels=20)
+ax.get_figure().savefig(HERE / "connectome.png", dpi=90)
+
+for path in HERE.glob("*.png"):  # a palette is enough, and less than half of the bytes
+    Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
