@@ -96,17 +96,12 @@ def from_edges(
     (['AVAL', 'PVCL'], ['PVCL', 'AVAL'])
     """
     problems = Problems("cannot make a connectome from these edges")
-    columns = reading.columns_of(edges, problems)
-    problems.raise_if_any(InputError)
     unit_of = {"weight": units} if isinstance(units, str) else dict(units or {})
-    names, source, target = reading.ends_of(columns.pop(SOURCE), columns.pop(TARGET), node, problems)
-    weight = reading.weight_of(columns.pop("weight", None), source.size, unit_of, problems)
-    layers, layer = reading.layers_of(columns.pop("edge_type", None), edge_type, source.size, problems)
-    extra = {name: reading.extra_of(name, values, unit_of, problems) for name, values in columns.items()}
+    table, names = reading.edges_of(edges, node, edge_type, unit_of, problems)
     nodes = node_table.node_dataset(names, node_coords, unit_of, problems)
     problems.raise_if_any(InputError)
-    table = EdgeTable(source, target, weight, layer, layers, extra)
-    return _connectome(table, nodes, directed, unit_of, duplicates, asymmetric, attrs, problems)
+    table = multiplicity.collapsed(table, names.size, duplicates, problems)
+    return _connectome(table, nodes, directed, unit_of, asymmetric, attrs, problems)
 
 
 def from_adjacency(
@@ -167,7 +162,8 @@ def from_adjacency(
     problems.raise_if_any(InputError)
     target = labels.positions(entries.columns, names)[entries.column]
     table = EdgeTable(entries.row, target, weight, np.zeros_like(target), [edge_type], {})
-    return _connectome(table, nodes, directed, unit_of, "raise", asymmetric, attrs, problems)
+    table = multiplicity.collapsed(table, names.size, "raise", problems)
+    return _connectome(table, nodes, directed, unit_of, asymmetric, attrs, problems)
 
 
 def from_networkx(
@@ -243,17 +239,12 @@ def _connectome(
     nodes: xr.Dataset,
     directed: bool,
     unit_of: Mapping[str, str],
-    duplicates: Duplicates,
     asymmetric: Asymmetric,
     attrs: Mapping[str, Any] | None,
     problems: Problems,
 ) -> xr.Dataset:
-    """What all doors lead to: each edge once, two-way edges both ways, units known, valid."""
-    edge_table.check_choice("duplicates", duplicates, Duplicates)
-    edge_table.check_choice("asymmetric", asymmetric, Asymmetric)
-    names = nodes[NODE].to_numpy()
-    table = multiplicity.collapsed(table, names.size, duplicates, problems)
-    table = multiplicity.both_ways(table, names, directed, asymmetric, problems)
+    """What all doors lead to: two-way edges stored both ways, units known, valid."""
+    table = multiplicity.both_ways(table, nodes[NODE].to_numpy(), directed, asymmetric, problems)
     layer_unit = {name: unit_of.get(name, unit_of.get("weight", "")) for name in table.layers}
     if unknown := [name for name, unit in layer_unit.items() if not unit]:
         problems.add(
@@ -268,9 +259,8 @@ def _connectome(
         extra=reading.extra_attrs_of(table.extra, unit_of),
         attrs=attrs or {},
     )
-    schema.validate(
-        connectome.isel(edge=slice(0, 0)), "connectome"
-    )  # the ends are right: they were made from positions
+    # The ends are right, since they were made from positions: looking them up again would double the time.
+    schema.validate(connectome.isel(edge=slice(0, 0)), "connectome")
     invalid = Problems("connectome is not valid")
     schema.check_edge_values(connectome, invalid)
     invalid.raise_if_any(SchemaError)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from dynome.connectome.edge_table import EdgeTable, Integers, stacked, taken, two_way_layers
+from dynome.connectome.edge_table import EdgeTable, Integers, check_choice, stacked, taken, two_way_layers
 from dynome.errors import Problems
 from dynome.labels import StrArray
 
@@ -32,6 +32,7 @@ def stable_order(key: Integers) -> Integers:
 
 def collapsed(table: EdgeTable, n_node: int, duplicates: Duplicates, problems: Problems) -> EdgeTable:
     """Edges in order, each once: repeats are summed, or told as a problem."""
+    check_choice("duplicates", duplicates, Duplicates)
     key = edge_keys(table, n_node)
     if not (key[1:] >= key[:-1]).all():
         order = stable_order(key)
@@ -67,6 +68,7 @@ def both_ways(
     problems : Problems
         Gathers what cannot be decided.
     """
+    check_choice("asymmetric", asymmetric, Asymmetric)
     two_way = two_way_layers(table.layers, directed)
     if not two_way.size:
         return table

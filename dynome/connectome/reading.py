@@ -14,8 +14,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from dynome import labels, units
-from dynome.connectome.edge_table import Integers
-from dynome.errors import Problems, listed
+from dynome.connectome.edge_table import EdgeTable, Integers
+from dynome.errors import InputError, Problems, listed
 from dynome.labels import StrArray
 from dynome.schema import SOURCE, TARGET
 
@@ -31,6 +31,19 @@ class Entries(NamedTuple):
     column: Integers
     value: NDArray[Any]
     units: str | None
+
+
+def edges_of(
+    edges: Any, node: ArrayLike | None, edge_type: str, unit_of: dict[str, str], problems: Problems
+) -> tuple[EdgeTable, StrArray]:
+    """An edge list by position, and the labels; the unit of the weights is noted in `unit_of` where there are none."""
+    columns = columns_of(edges, problems)
+    problems.raise_if_any(InputError)
+    names, source, target = ends_of(columns.pop(SOURCE), columns.pop(TARGET), node, problems)
+    weight = weight_of(columns.pop("weight", None), source.size, unit_of, problems)
+    layers, layer = layers_of(columns.pop("edge_type", None), edge_type, source.size, problems)
+    extra = {name: extra_of(name, values, unit_of, problems) for name, values in columns.items()}
+    return EdgeTable(source, target, weight, layer, layers, extra), names
 
 
 def columns_of(edges: Any, problems: Problems) -> dict[str, Any]:
