@@ -9,12 +9,12 @@ import xarray as xr
 TIME, NODE, TRIAL, SESSION, ANIMAL = "time", "node", "trial", "session", "animal"
 EDGE, EVENT, SOURCE, TARGET, PAIR = "edge", "event", "source", "target", "pair"
 WINDOW, STATE, COMPONENT, COMMUNITY, CLUSTER = "window", "state", "component", "community", "cluster"
-FEATURE, LAG, HORIZON = "feature", "lag", "horizon"
+FEATURE, LAG, HORIZON, LAYER, BIN = "feature", "lag", "horizon", "layer", "bin"
 RESTART, ITERATION, CHAIN, DRAW, FOLD = "restart", "iteration", "chain", "draw", "fold"
 
 DIMS = (
     TIME, NODE, TRIAL, SESSION, ANIMAL, EDGE, EVENT, SOURCE, TARGET, PAIR, WINDOW, STATE, COMPONENT, COMMUNITY,
-    CLUSTER, FEATURE, LAG, HORIZON, RESTART, ITERATION, CHAIN, DRAW, FOLD,
+    CLUSTER, FEATURE, LAG, HORIZON, LAYER, BIN, RESTART, ITERATION, CHAIN, DRAW, FOLD,
 )  # fmt: skip
 
 ACTIVITY, SPIKE_COUNT = "activity", "spike_count"

@@ -72,7 +72,8 @@ def event_affinity(
     >>> t = np.arange(100) / 2
     >>> a = xr.DataArray((t % 10 == 5) * 1.0, dims="time", coords={"time": t}).expand_dims(animal=["w"], pair=["u|v"])
     >>> locked = event_affinity(a.transpose("time", "animal", "pair"), {"w": [15.0, 25.0]}, before=2, after=2)
-    >>> float(locked.idxmax("time")), int(locked.n_events.sel(animal="w"))
+    >>> one = locked.sel(animal="w", pair="u|v")
+    >>> float(one.idxmax("time")), int(one.n_events)
     (0.0, 2)
     """
     problems = Problems("cannot average affinities around events")
