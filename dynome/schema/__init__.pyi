@@ -4,6 +4,7 @@ from dynome.schema.connectomes import edge_types as edge_types
 from dynome.schema.connectomes import weight_unit as weight_unit
 from dynome.schema.names import ACTIVITY as ACTIVITY
 from dynome.schema.names import ANIMAL as ANIMAL
+from dynome.schema.names import BIN as BIN
 from dynome.schema.names import CHAIN as CHAIN
 from dynome.schema.names import CLUSTER as CLUSTER
 from dynome.schema.names import COMMUNITY as COMMUNITY
@@ -19,6 +20,7 @@ from dynome.schema.names import FOLD as FOLD
 from dynome.schema.names import HORIZON as HORIZON
 from dynome.schema.names import ITERATION as ITERATION
 from dynome.schema.names import LAG as LAG
+from dynome.schema.names import LAYER as LAYER
 from dynome.schema.names import MIXED as MIXED
 from dynome.schema.names import NODE as NODE
 from dynome.schema.names import PAIR as PAIR
