@@ -37,6 +37,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"dynome {release}"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"], "navigation_depth": 2}
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_sidebars = dict.fromkeys(["index", "installation", "data_model", "tutorials/*"], [])  # they have no siblings
 
 write_reference(HERE / "reference")
 
