@@ -93,7 +93,7 @@ PARAMETERS = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(first=PARAMETERS, second=PARAMETERS)
 def test_parameters_of_any_form_come_back(tmp_path_factory, first, second):
     model = Holder(first, second).fit()

@@ -17,8 +17,8 @@ from strategies import connectomes, functional_connectivities, recordings, studi
 from dynome import schema
 from dynome.errors import SchemaError
 
-QUICK = settings(max_examples=25, deadline=None)
-FEW = settings(max_examples=5, deadline=None)
+QUICK = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=3, deadline=None)
 
 
 def exploding(shape, dtype=np.float64):
