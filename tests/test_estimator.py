@@ -124,7 +124,7 @@ def test_labelled_parameters_of_odd_names_come_back(tmp_path, array):
 
 def test_arrays_of_one_name_do_not_take_each_others_place(tmp_path):
     arrays = [np.arange(3.0), np.arange(4.0)]
-    model = Holder({"0": arrays[0], "0_0": [arrays[1]]}, [[arrays[1]], arrays[0]]).fit()
+    model = Holder({"0_0": arrays[0], "0": [arrays[1]]}, [[arrays[1]], arrays[0]]).fit()
     found = back(model, tmp_path)
     assert same(model.first, found.first)
     assert same(model.second, found.second)
