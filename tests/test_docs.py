@@ -29,7 +29,7 @@ AREAS = ("connectome", "dynamics", "inference", "datasets", "viz", "store", "pip
 
 _fence = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=ticks)[ ]*$", re.MULTILINE | re.DOTALL)
 _span = re.compile(r"`([^`\n]+)`")
-_link = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)")
+_link = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 class Block(NamedTuple):
