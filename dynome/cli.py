@@ -32,7 +32,8 @@ def main() -> NoReturn:
         returned = app(standalone_mode=False)
         code = returned if isinstance(returned, int) else 0
     except DynomeError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        told = str(error).replace("pass overwrite=True", "pass --overwrite")
+        typer.secho(f"error: {told}", fg="red", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
@@ -119,6 +120,17 @@ def _options_of(settings: list[str] | None) -> dict[str, Any]:
     return options
 
 
+def _clocks(obj: Any) -> dict[str, Any]:
+    """The clock of each recording: a wrong unit of time shows in its rate and duration."""
+    from dynome import schema, study
+
+    if schema.kind_of(obj) == "recording":
+        return {"recording": obj["time"].to_numpy()}
+    if schema.kind_of(obj) == "study":
+        return {path: rec["time"].to_numpy() for path, rec in study.sessions(obj).items()}
+    return {}
+
+
 @app.command()
 def validate(
     path: Annotated[Path, typer.Argument(help="A dynome store, NWB file, edge list, Parquet, GraphML or BIDS folder.")],
@@ -136,6 +148,9 @@ def validate(
         schema.validate(obj, kind, lazy=True)
         sizes = ", ".join(f"{n} {d}" for d, n in obj.sizes.items()) or f"{len(obj.children)} branches"
         typer.secho(f"valid {kind.replace('_', ' ')}: {sizes}", fg="green")
+        for name, clock in _clocks(obj).items():
+            span = float(clock[-1] - clock[0])
+            typer.echo(f"  {name}: {clock.size} samples at {(clock.size - 1) / span:.3g} Hz, {span / 60:.3g} minutes")
     else:
         typer.secho(f"valid estimator: {obj}", fg="green")
 

@@ -12,7 +12,7 @@ from dynome.errors import Problems, SchemaError
 
 
 def build(
-    recordings: Mapping[str, xr.Dataset],
+    recordings: Mapping[str, xr.Dataset] | xr.DataTree,
     connectome: xr.Dataset | None = None,
     *,
     truth: xr.Dataset | None = None,
@@ -22,8 +22,8 @@ def build(
 
     Parameters
     ----------
-    recordings : mapping
-        ``"animal"`` or ``"animal/session"`` to a recording.
+    recordings : mapping or DataTree
+        ``"animal"`` or ``"animal/session"`` to a recording; or a study, to give it a connectome.
     connectome : Dataset or None
         The wiring that the animals share; its labels join it to the recordings.
     truth : Dataset or None
@@ -44,6 +44,9 @@ def build(
     ['worm1', 'worm2']
     """
     problems = Problems("study is not valid")
+    if isinstance(recordings, xr.DataTree):
+        attrs = {**{str(name): value for name, value in recordings.attrs.items()}, **(attrs or {})}
+        recordings = sessions(recordings)
     reserved = (schema.CONNECTOME, schema.TRUTH)
     parts: dict[str, Any] = dict(recordings) | {
         n: p for n, p in zip(reserved, (connectome, truth), strict=True) if p is not None

@@ -54,6 +54,7 @@ def test_a_valid_store_is_said_to_be_valid(saved):
     done = run("validate", saved)
     assert done.returncode == 0
     assert "valid study: 2 branches" in done.stdout
+    assert "worm1: 20 samples at 2 Hz" in done.stdout
 
 
 def test_a_damaged_chunk_is_found_by_validate(saved):
@@ -86,6 +87,7 @@ def test_edge_lists_are_converted_and_never_overwritten_unasked(tmp_path):
     again = run("convert", "edges.csv", "edges.zarr", "--set", "units=synapses", cwd=tmp_path)
     assert again.returncode == 1
     assert "exists" in again.stderr
+    assert "--overwrite" in again.stderr
     replaced = run("convert", "edges.csv", "edges.zarr", "--overwrite", "--set", "units=1", cwd=tmp_path)
     assert replaced.returncode == 0, replaced.stderr
     assert run("convert", "edges.csv", "e.zarr", "--set", "units", cwd=tmp_path).returncode == 1

@@ -110,3 +110,15 @@ def test_labels_that_cannot_be_compared_are_told_as_what_they_are():
         SchemaError, match=r"(?s)/w1: node labels must be strings.*/connectome: expected dims node and edge"
     ):
         study.build({"w1": recording().assign_coords(node=[1.5, 2.5])}, wiring)
+
+
+def test_a_study_can_be_given_a_connectome():
+    from dynome import datasets
+
+    wiring = datasets.load_celegans_connectome("cook2019")
+    worms = datasets.make_worm(n_animals=2, duration=60, random_state=0)
+    alone = worms.filter(lambda node: node.path != "/connectome")
+    both = study.build(alone, connectome=wiring, attrs={"lab": "ours"})
+    assert list(study.sessions(both)) == list(study.sessions(worms))
+    xr.testing.assert_identical(study.connectome(both), wiring)
+    assert both.attrs["lab"] == "ours"

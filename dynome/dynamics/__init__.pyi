@@ -1,3 +1,4 @@
+from dynome.dynamics.connectivity.averages import mean_connectivity as mean_connectivity
 from dynome.dynamics.connectivity.lagged import lagged_correlation as lagged_correlation
 from dynome.dynamics.connectivity.lagged import peak_lag as peak_lag
 from dynome.dynamics.connectivity.static import functional_connectivity as functional_connectivity

@@ -71,8 +71,8 @@ def structure_function(
         ``fc_connected`` and ``fc_unconnected`` (means), ``n_connected``. By pair: ``fc (pair)``, ``weight`` and
         ``connected (layer, pair)``, labels ``source`` and ``target (pair)``. By ``bin`` of weight, of which the first
         holds the unconnected pairs: ``bin_weight``, ``bin_fc``, ``bin_sem`` (NaN where unused) and ``bin_n``. ``node``
-        lists the shared nodes. Self-loops are left out, and so are the ``attrs["n_missing_pairs"]`` pairs whose `fc` is
-        NaN.
+        lists the shared nodes, ``attrs["left_out"]`` those of `fc` that the connectome does not name. Self-loops are
+        left out, and so are the ``attrs["n_missing_pairs"]`` pairs whose `fc` is NaN.
 
     Raises
     ------
@@ -151,6 +151,7 @@ def structure_function(
             "random_state": seed,
             "directed": int(ordered),
             "n_missing_pairs": int((pairs.place < 0).sum()),
+            "left_out": np.setdiff1d(labels.as_labels(fc[SOURCE].to_numpy()), nodes).tolist(),
         },
     )
 
@@ -171,7 +172,10 @@ def _shared_matrix(connectome: xr.Dataset, fc: xr.DataArray) -> tuple[Floats, la
     """Functional connectivity between the nodes that it shares with the connectome, and their labels."""
     if not isinstance(fc, xr.DataArray) or set(fc.dims) != {SOURCE, TARGET}:
         found = tuple(map(str, fc.dims)) if isinstance(fc, xr.DataArray) else type(fc).__name__
-        raise InputError(f"expected functional connectivity (source, target), found {found}; select or average first")
+        raise InputError(
+            f"expected functional connectivity (source, target), found {found}; select one matrix, or average with "
+            "dynamics.mean_connectivity"
+        )
     fc = schema.validate(fc.transpose(SOURCE, TARGET), "functional_connectivity")
     wired = schema.validate(connectome, "connectome")[NODE].to_numpy()
     ends = [labels.as_labels(fc[end].to_numpy()) for end in (SOURCE, TARGET)]

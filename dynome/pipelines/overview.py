@@ -108,14 +108,12 @@ def study_overview(
 def _connectivity(aligned: xr.Dataset, min_animals: int) -> xr.Dataset:
     """Correlation in each animal, and its mean over the animals that have the pair."""
     fc = dynamics.functional_connectivity(aligned["activity"], kind="correlation")
-    count = fc.notnull().sum("animal")
-    if not bool((count >= min_animals).any()):
+    mean = dynamics.mean_connectivity(fc, min_count=min_animals)
+    enough = mean.notnull()
+    if not bool(enough.any()):
         raise InputError(f"no two nodes were recorded together in {min_animals} animals; lower min_animals")
-    z = xr.apply_ufunc(np.arctanh, fc.clip(-1 + 1e-12, 1 - 1e-12))
-    mean = xr.apply_ufunc(np.tanh, z.mean("animal")).where(count >= min_animals)
-    known = mean["source"].to_numpy()[(count >= min_animals).any("target").to_numpy()]
-    parts = xr.Dataset({"correlation": fc, "mean": mean.assign_attrs(fc.attrs, units="1"), "n_animals": count})
-    return parts.sel(source=known, target=known)
+    known = mean["source"].to_numpy()[enough.any("target").to_numpy()]
+    return xr.Dataset({"correlation": fc, "mean": mean}).sel(source=known, target=known)
 
 
 def _communities(mean: xr.DataArray, random_state: int) -> xr.DataArray:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from dynome import connectome as wiring
 from dynome import dynamics, viz
+from dynome.errors import listed
 from dynome.report import Figure, Number, Section, Table
 
 MOTIF_EDGES = 150
@@ -176,7 +177,7 @@ def _structure_function(found: xr.DataTree) -> Section:
     return Section(
         "Structure against function",
         f"Does a connection predict a correlation? {verdict} Chance is a connectome in which every node keeps its "
-        f"degrees and connections are swapped at random ({result.attrs['n_null']} times).",
+        f"degrees and connections are swapped at random ({result.attrs['n_null']} times). {_lost(result)}",
         figures=[
             Figure(
                 viz.plot_structure_function(result),
@@ -194,6 +195,13 @@ def _structure_function(found: xr.DataTree) -> Section:
             )
         ],
     )
+
+
+def _lost(result: xr.Dataset) -> str:
+    names = list(result.attrs["left_out"])
+    if not names:
+        return "The connectome names every recorded node."
+    return f"Recorded, but not in the connectome: {listed(names, 20)}."
 
 
 def _by_layer(found: xr.DataTree) -> pd.DataFrame:

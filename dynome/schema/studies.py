@@ -27,7 +27,8 @@ def check_study(obj: xr.DataTree, problems: Problems, lazy: bool) -> None:
     for key, leaf in recordings.items():
         if key == "." or key.count("/") > 1:
             place = "the root" if key == "." else f"/{key}"
-            problems.add(f"{place}: recordings belong at /{{animal}} or /{{animal}}/{{session}}")
+            hint = "; to check one recording, pass its .to_dataset()" if key == "." else ""
+            problems.add(f"{place}: recordings belong at /{{animal}} or /{{animal}}/{{session}}{hint}")
             continue
         dataset = leaf.to_dataset(inherit=True)
         _check_part(dataset, f"/{key}", check_recording, problems, lazy)
@@ -60,7 +61,8 @@ def _check_shared_labels(wiring: xr.Dataset, recordings: dict[str, xr.DataTree],
         if nodes is not None and nodes.size and (labels.positions(nodes, known) < 0).all():
             problems.add(
                 f"/{key}: shares no node label with /{CONNECTOME} (recording: {listed(nodes.tolist(), 3)}; "
-                f"connectome: {listed(known.tolist(), 3)}); bring the names to one convention"
+                f"connectome: {listed(known.tolist(), 3)}); bring the names to one convention, e.g. "
+                "rec.assign_coords(node=dynome.connectome.normalize_worm_names(rec.node))"
             )
 
 

@@ -159,6 +159,7 @@ def test_nodes_are_joined_by_label_and_the_rest_is_left_out():
     result = structure_function(c, fc, n_null=3)
     assert result.node.values.tolist() == NODES[5:20]
     alone = structure_function(c, fc.isel(source=slice(15), target=slice(15)), n_null=3)
+    assert (result.attrs.pop("left_out"), alone.attrs.pop("left_out")) == (["unknown"], [])
     xr.testing.assert_identical(result, alone)
 
 
@@ -245,7 +246,7 @@ def test_bad_input_is_refused_with_what_to_do():
         structure_function(c, fc, measure="r", null="x", n_null=0)
     with pytest.raises(InputError, match="null 'weights' keeps who is connected"):
         structure_function(c, fc, measure="auc", null="weights")
-    with pytest.raises(InputError, match=r"found \('window', 'source', 'target'\); select or average"):
+    with pytest.raises(InputError, match=r"found \('window', 'source', 'target'\); select one matrix, or average"):
         structure_function(c, fc.expand_dims("window"))
     with pytest.raises(InputError, match="found Dataset"):
         structure_function(c, fc.to_dataset(name="fc"))

@@ -34,7 +34,7 @@ def test_every_part_is_there_and_agrees_on_labels(found):
 
 def test_mean_connectivity_is_that_of_fishers_z(found):
     one = found["connectivity"].to_dataset()
-    whole = one.correlation.where(one.n_animals == one.sizes["animal"])
+    whole = one.correlation.where(one.n_averaged == one.sizes["animal"])
     z = np.tanh(np.arctanh(whole.where(whole < 1)).mean("animal"))
     xr.testing.assert_allclose(one["mean"].where(z.notnull()), z.where(z.notnull()))
 
@@ -70,6 +70,21 @@ def test_a_report_can_be_made_of_what_was_stored(found, tmp_path):
     back = store.open(store.save(found, tmp_path / "found.zarr"))
     page = report.write_report(overview_sections(back), tmp_path / "r.html", title="Stored")
     assert page.read_text().count("<figure") >= 5
+
+
+def test_names_that_the_connectome_lacks_are_told(worms):
+    wiring = datasets.load_celegans_connectome("cook2019")
+    padded = worms.map_over_datasets(
+        lambda d: (
+            d.assign_coords(node=["VA08" if n == "AVAL" else n for n in d.node.values.tolist()])
+            if "time" in d.dims
+            else d
+        )
+    )
+    few = study_overview(padded, connectome=wiring, n_null=3, rank=2)
+    assert "VA08" in few["structure_function"].attrs["left_out"]
+    (section,) = (s for s in overview_sections(few) if s.title == "Structure against function")
+    assert "not in the connectome: 'VA08'" in section.text
 
 
 def test_too_few_animals_are_told(worms):

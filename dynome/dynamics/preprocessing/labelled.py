@@ -25,6 +25,7 @@ Recording = TypeVar("Recording", xr.Dataset, xr.DataArray)
 
 def on_activity(func: Callable[[xr.DataArray], xr.DataArray], rec: Recording, action: str) -> Recording:
     """Apply `func` to a DataArray, or to the ``activity`` of a recording whose other variables stay as they are."""
+    _check_kind(rec, action)
     if isinstance(rec, xr.Dataset):
         if ACTIVITY not in rec.data_vars:
             raise SchemaError(
@@ -37,10 +38,21 @@ def on_activity(func: Callable[[xr.DataArray], xr.DataArray], rec: Recording, ac
 
 def on_dataset(func: Callable[[xr.Dataset], xr.Dataset], rec: Recording) -> Recording:
     """Apply `func` to a recording, or to a DataArray as the only variable of one (``activity`` if it has no name)."""
+    _check_kind(rec, "change this recording")
     if isinstance(rec, xr.Dataset):
         return func(rec)
     name = ACTIVITY if rec.name is None else rec.name
     return func(rec.to_dataset(name=name))[name].rename(rec.name)
+
+
+def _check_kind(rec: object, action: str) -> None:
+    if isinstance(rec, xr.DataTree):
+        raise InputError(
+            f"cannot {action}: expected one recording, found a DataTree; take it out, e.g. "
+            'study["animal1"].to_dataset(), or all of them with dynome.study.sessions(study)'
+        )
+    if not isinstance(rec, xr.Dataset | xr.DataArray):
+        raise InputError(f"cannot {action}: expected a recording or a DataArray, found {type(rec).__name__}")
 
 
 def _numeric(x: xr.DataArray, action: str) -> xr.DataArray:

@@ -15,6 +15,8 @@ from dynome.dynamics.preprocessing.labelled import Recording, along_time, on_dat
 from dynome.errors import InputError, Problems
 from dynome.schema import ACTIVITY, SPIKE_COUNT, TIME
 
+MOST_UPSAMPLING = 50  # beyond it a clock in milliseconds is likelier than a wish
+
 
 def resample(rec: Recording, *, rate: float, method: ResampleMethod = "sinc") -> Recording:
     """The same signals on a regular clock of another rate, without aliasing and without a shift in time.
@@ -88,6 +90,12 @@ def resample(rec: Recording, *, rate: float, method: ResampleMethod = "sinc") ->
 
 def _resampled(rec: xr.Dataset, rate: float, method: ResampleMethod) -> xr.Dataset:
     old = stamps(rec, "resample")
+    own = 1 / float(np.median(np.diff(old)))
+    if rate > MOST_UPSAMPLING * own:
+        raise InputError(
+            f"cannot resample:\n  - rate={rate:g} Hz is {rate / own:,.0f} times that of the recording ({own:g} Hz); "
+            "its clock is hardly in seconds: divide time by 1000 if it is in milliseconds"
+        )
     counted = [str(n) for n, v in rec.data_vars.items() if TIME in v.dims and _is_count(v)]
     factor = _summable(old, rate, counted) if counted else 1
     new = _bin_centres(old, factor) if counted else _regular(old, rate)

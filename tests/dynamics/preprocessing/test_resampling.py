@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from scipy.signal import resample_poly
 
 from dynome import schema
-from dynome.dynamics import bin_spikes, resample
+from dynome.dynamics import bin_spikes, resample, standardize
 from dynome.errors import InputError
 
 
@@ -244,3 +244,18 @@ def test_all_problems_are_told_at_once():
         resample(series(np.ones(10), np.arange(10.0)), rate=-1, method="cubic")
     with pytest.raises(InputError, match=r"rate must leave at least 2 samples of 9 s, got 0.01 Hz"):
         resample(series(np.ones(10), np.arange(10.0)), rate=0.01)
+
+
+def test_a_clock_in_milliseconds_is_suspected():
+    t = np.arange(50) * 250.0  # milliseconds taken for seconds
+    x = xr.DataArray(np.sin(t), dims="time", coords={"time": t})
+    with pytest.raises(InputError, match=r"500 times that of the recording \(0\.004 Hz\).*milliseconds"):
+        resample(x, rate=2.0)
+
+
+def test_a_branch_of_a_study_is_refused_with_a_cure():
+    t = np.arange(50) / 2
+    tree = xr.DataTree(xr.Dataset({"activity": (("time", "node"), np.ones((50, 1)))}, coords={"time": t}))
+    for function in (lambda r: resample(r, rate=1.0), lambda r: standardize(r, dim="time")):
+        with pytest.raises(InputError, match=r"found a DataTree; take it out, e\.g\. study"):
+            function(tree)
