@@ -6,7 +6,6 @@ python docs/figures/draw.py
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
@@ -18,9 +17,8 @@ HERE = Path(__file__).parent
 worms = dy.datasets.make_worm(n_animals=4, duration=420, rate=3.0, random_state=0)
 animals = dy.dynamics.standardize(dy.dynamics.align_animals(worms, rate=2.0, min_animals=2))
 each = dy.dynamics.functional_connectivity(animals.activity)
-enough = each.notnull().sum("animal") >= 2
-mean = np.tanh(np.arctanh(each.clip(-0.999999, 0.999999)).mean("animal")).where(enough).assign_attrs(each.attrs)
-community = dy.connectome.find_communities(mean.clip(min=0).fillna(0), random_state=0)
+mean = dy.dynamics.mean_connectivity(each, min_count=2)
+community = dy.connectome.find_communities(mean.clip(min=0), random_state=0)
 result = dy.inference.structure_function(dy.study.connectome(worms), mean, random_state=0)
 
 onsets = {str(a): dy.dynamics.event_onsets(animals.reversal.sel(animal=a)) for a in animals.animal.to_numpy()}
