@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from dynome.datasets.formats import gathering
 from dynome.datasets.formats.files import PathLike, existing, stem, suffix
 from dynome.datasets.formats.gathering import OnError
+from dynome.datasets.formats.roles import Units
 from dynome.datasets.formats.time_series import Orientation, read_timeseries
 from dynome.datasets.formats.traces import SUFFIXES
 from dynome.errors import FormatError
@@ -25,6 +27,9 @@ def read_timeseries_folder(
     orientation: Orientation | None = None,
     units: str = "unknown",
     time: str | None = None,
+    time_units: str | None = None,
+    covariates: Units = (),
+    drop: Sequence[str] = (),
     array: str | None = None,
     sep: str | None = None,
     node_kind: str = "neuron",
@@ -38,7 +43,7 @@ def read_timeseries_folder(
         Files that `read_timeseries` reads, here or in folders below.
     pattern : str
         Which files, e.g. ``"*_roi.csv"``; files of other layouts must not match.
-    rate, node, orientation, units, time, array, sep, node_kind
+    rate, node, orientation, units, time, time_units, covariates, drop, array, sep, node_kind
         As in `read_timeseries`, for all files.
     on_error : {"raise", "skip"}
         Raise with all problems of all files, or leave these files out and name them in ``attrs["left_out"]``.
@@ -83,6 +88,9 @@ def read_timeseries_folder(
         orientation=orientation,
         units=units,
         time=time,
+        time_units=time_units,
+        covariates=covariates,
+        drop=drop,
         array=array,
         sep=sep,
         node_kind=node_kind,

@@ -16,8 +16,9 @@ from dynome.datasets.formats.files import reading, suffix
 from dynome.datasets.formats.folders import read_timeseries_folder
 from dynome.datasets.formats.graphml import read_graphml
 from dynome.datasets.formats.nwb import read_nwb
+from dynome.datasets.formats.roles import CLOCK
 from dynome.datasets.formats.time_series import read_timeseries
-from dynome.datasets.formats.traces import CLOCK, SUFFIXES
+from dynome.datasets.formats.traces import SUFFIXES
 from dynome.errors import FormatError
 from dynome.schema import NODE
 
@@ -63,7 +64,7 @@ def layout_of(path: Path, options: Mapping[str, Any]) -> str:
         raise FormatError(f"{path} ends in none of the suffixes that are known; {_supported()}")
     with reading(path, "a table"):
         told = _layout_of_arrays(path) if ending in arrays.SUFFIXES else _layout_of_table(path)
-    if told is None and "rate" in options:
+    if told is None and {"rate", "time", "time_units", "covariates"} & options.keys():
         told = "timeseries"
     if told is None:
         raise FormatError(
@@ -101,7 +102,9 @@ def _layout_of_table(path: Path) -> str | None:
         return "edges"
     if isinstance(header[0], str) and CLOCK.fullmatch(header[0]):
         return "timeseries"
-    return "adjacency" if _is_square(path, [str(name) for name in header]) else None
+    if _is_square(path, [str(name) for name in header]):
+        return "adjacency"
+    return "timeseries" if any(isinstance(n, str) and CLOCK.fullmatch(n.strip()) for n in header) else None
 
 
 def _is_square(path: Path, header: list[str]) -> bool:

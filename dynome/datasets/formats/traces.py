@@ -13,16 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dynome import units
-from dynome.datasets.formats import arrays, columnar, nodes, tables
+from dynome.datasets.formats import arrays, columnar, nodes, roles, tables
 from dynome.datasets.formats.files import suffix
-from dynome.errors import FormatError, listed
+from dynome.datasets.formats.roles import Asked
+from dynome.errors import FormatError, InputError, listed
 from dynome.schema import NODE, TIME
 
 SUFFIXES = (*tables.TEXT_SUFFIXES, *arrays.SUFFIXES, ".parquet")
-CLOCK = re.compile(
-    r"(?:time|t|timestamps?)(?:[ _]*[\[(_ ]?(s|sec|secs|seconds|ms|us|min)[\])]?)?|(seconds)", re.IGNORECASE
-)
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _LABELS = (NODE, "nodes", "label", "labels", "name", "names", "region", "regions")
 
@@ -38,15 +35,21 @@ class Traces(NamedTuple):
         Labels of the rows and of the columns.
     clock : (row,) or None
         Stamps of the rows in seconds.
+    said : str
+        Where the clock stands, as a message about it begins.
+    covariates : mapping or None
+        What lies beside the traces: name to (values, unit).
     """
 
     values: NDArray[Any]
     rows: list[str] | None = None
     columns: list[str] | None = None
     clock: NDArray[np.float64] | None = None
+    said: str = "the file"
+    covariates: dict[str, tuple[NDArray[Any], str]] | None = None
 
 
-def read(path: Path, array: str | None, sep: str | None, time: str | None) -> Traces:
+def read(path: Path, array: str | None, sep: str | None, asked: Asked) -> Traces:
     """The content of a file.
 
     Parameters
@@ -57,25 +60,27 @@ def read(path: Path, array: str | None, sep: str | None, time: str | None) -> Tr
         Which array of an ``.npz``.
     sep : str or None
         Separator of text; None tells it from the first line.
-    time : str or None
-        The column that is the clock; None finds it by its name.
+    asked : Asked
+        What the caller says of the columns.
 
     Raises
     ------
     FormatError
         If it is not a table of numbers.
     InputError
-        If there is no such array or column.
+        If there is no such array or column, or it is not clear what a column is.
     """
     if suffix(path) in arrays.SUFFIXES:
-        return _from_numpy(path, array)
-    return _from_parquet(path, time) if suffix(path) == ".parquet" else _from_text(path, sep, time)
+        return _from_numpy(path, array, asked)
+    return _from_parquet(path, asked) if suffix(path) == ".parquet" else _from_text(path, sep, asked)
 
 
-def _from_numpy(path: Path, array: str | None) -> Traces:
+def _from_numpy(path: Path, array: str | None, asked: Asked) -> Traces:
+    if asked.covariates or asked.drop or asked.time not in (None, TIME):
+        raise InputError("NumPy files have no columns with names; leave time, covariates and drop out")
     held = arrays.read_arrays(path)
     names = next((held.pop(name).tolist() for name in _LABELS if name in held), None)
-    clock = held.pop(TIME).astype(np.float64) if TIME in held and array != TIME else None
+    clock = roles.in_seconds(held.pop(TIME), TIME, asked.time_units) if TIME in held and array != TIME else None
     flat = {name: v for name, v in held.items() if v.ndim == 2} or {n: v for n, v in held.items() if v.ndim == 1}
     if array is None and len(flat) != 1:
         found = listed([f"{name} {v.shape}" for name, v in held.items()], 20) or "no array"
@@ -95,7 +100,7 @@ def _from_numpy(path: Path, array: str | None) -> Traces:
     return Traces(values, on_rows, labels if values.shape[1] == len(labels) else None, clock)
 
 
-def _from_text(path: Path, sep: str | None, time: str | None) -> Traces:
+def _from_text(path: Path, sep: str | None, asked: Asked) -> Traces:
     layout = tables.sniff(path, sep)
     numeric = [tables.is_number(cell) or cell in tables.MISSING for cell in layout.first]
     first_is_text = bool(layout.second) and not (
@@ -114,15 +119,10 @@ def _from_text(path: Path, sep: str | None, time: str | None) -> Traces:
             raise FormatError(
                 f"{path} begins its rows with numbers such as {rows[0]!r}; decimals need a point, not a comma"
             )
-    clock = _clock(frame, names, time, path)
-    values = tables.numbers(frame, names).to_numpy()
-    columns = [names[int(k)] for k in frame.columns] if header else None
-    if columns == [str(k) for k in range(len(frame.columns))]:
-        columns = None  # pandas numbers columns that have no names
-    return Traces(values, rows, columns, clock)
+    return _traces(frame, rows, names, asked)
 
 
-def _from_parquet(path: Path, time: str | None) -> Traces:
+def _from_parquet(path: Path, asked: Asked) -> Traces:
     header = [name for name in columnar.names(path)[0] if name != columnar.INDEX]
     textual = [name for name in header if columnar.is_text(path, name)]
     if textual not in ([], header[:1]):
@@ -130,31 +130,16 @@ def _from_parquet(path: Path, time: str | None) -> Traces:
     held = columnar.read(path, header, text=textual)
     frame = pd.DataFrame({k: held[name].to_numpy() for k, name in enumerate(header)})
     rows = [str(cell) for cell in frame.pop(0)] if textual else None  # type: ignore[arg-type]
-    names = dict(enumerate(header))
-    clock = _clock(frame, names, time, path)
-    return Traces(tables.numbers(frame, names).to_numpy(), rows, [names[int(k)] for k in frame.columns], clock)
+    return _traces(frame, rows, dict(enumerate(header)), asked)
 
 
-def _clock(frame: pd.DataFrame, names: dict[int, str], time: str | None, path: Path) -> NDArray[np.float64] | None:
-    """Take the clock, or an index of row numbers, out of the columns."""
-    place, factor = 0, 1.0
-    if time is not None:
-        place = list(names.values()).index(nodes.choose(time, list(names.values()), "column"))
-    elif 0 not in names or 0 not in frame:
-        return None
-    elif names[0] == "":
-        column = tables.numbers(frame[[0]], names)[0].to_numpy()
-        if np.array_equal(column, np.arange(column.size)):
-            frame.pop(0)  # type: ignore[arg-type]
-            return None
-    elif match := CLOCK.fullmatch(names[0].strip()):
-        factor = units.seconds_per((match[1] or "s").lower())
-    else:
-        return None
-    column = tables.numbers(frame[[place]], names)[place].to_numpy(dtype=np.float64)
-    frame.pop(place)  # type: ignore[arg-type]
-    if np.isnan(column).any():
-        raise FormatError(
-            f"{path}: {int(np.isnan(column).sum())} samples have no time; fill them in or leave the rows out"
-        )
-    return column * factor
+def _traces(frame: pd.DataFrame, rows: list[str] | None, names: dict[int, str], asked: Asked) -> Traces:
+    rows = None if names.get(0) in asked.drop else rows
+    found = roles.take(frame, names, asked)
+    held = tables.numbers(frame, names)
+    if rows is None:
+        roles.refuse_counting(held, names)
+    columns = [names[int(k)] for k in held.columns] if names else None
+    if columns == [str(k) for k in range(len(held.columns))]:
+        columns = None  # pandas numbers columns that have no names
+    return Traces(held.to_numpy(), rows, columns, found.clock, found.said, found.covariates)

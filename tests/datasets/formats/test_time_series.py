@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from dynome import schema
-from dynome.datasets import read_timeseries, read_timeseries_folder, write_timeseries
-from dynome.errors import DynomeError, FormatError, InputError, SchemaError, StoreError
+from dynome.datasets import read_any, read_timeseries, read_timeseries_folder, write_timeseries
+from dynome.errors import DynomeError, FormatError, InputError, SchemaError, StoreError, UnitsError
 
 VALUES = np.array([[0.1, -2.5], [0.3, np.nan], [1 / 3, 7e-9], [4.0, 5.0]])
 LABELS = ["AVAL", "AVAR"]
@@ -65,6 +65,155 @@ def test_a_clock_in_any_column_or_in_the_first_line_is_taken(tmp_path):
     turned = pd.DataFrame(VALUES.T, index=LABELS, columns=stamps)
     turned.to_csv(tmp_path / "turned.csv")
     np.testing.assert_array_equal(read(tmp_path / "turned.csv").time, stamps)
+
+
+STAMPS = np.array([0.5, 1.0, 1.75, 2.0])
+
+
+def clocked(stamps: np.ndarray = STAMPS) -> xr.Dataset:
+    return recording().assign_coords(time=("time", stamps, {"units": "s"}))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("row_numbers", ["", "Unnamed: 0", "Frame", "frame number", "index", "sample", "Row", "idx"])
+def test_a_clock_behind_row_numbers_is_found_and_the_numbers_are_no_neuron(tmp_path, row_numbers, suffix):
+    path = tmp_path / f"t{suffix}"
+    for place in (0, 1, 3):  # row numbers first, behind the clock, and last
+        table = frame()
+        table.insert(0, "time", STAMPS)
+        table.insert(place, row_numbers, np.arange(4) + (row_numbers == "Frame"))
+        table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
+        for options in ({}, {"time": "time"}):
+            xr.testing.assert_identical(read(path, **options), clocked())
+        with pytest.raises(InputError, match=r"column [12] is called 'time' and .* rate=4 is one too many; leave"):
+            read(path, rate=4)
+        xr.testing.assert_identical(read(path, rate=2.0, drop=["time"]), recording())
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("name", ["Timestamp", "time_ms", "Time (minutes)", "seconds", "T"])
+def test_a_clock_is_found_by_its_name_in_every_column(tmp_path, name, place):
+    factor = {"time_ms": 1e3, "Time (minutes)": 1 / 60}.get(name, 1)
+    table = frame()
+    table.insert(place, name, STAMPS * factor)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    for options in ({}, {"time": name}):
+        xr.testing.assert_allclose(read(tmp_path / "t.csv", **options), clocked(), rtol=1e-14)
+    xr.testing.assert_allclose(read_any(tmp_path / "t.csv", units="dF/F"), clocked(), rtol=1e-14)
+    with pytest.raises(InputError, match=rf"column {place + 1} is called .* rate=2 is one too many"):
+        read(tmp_path / "t.csv", rate=2.0)
+
+
+def test_frames_without_a_clock_need_the_rate_and_are_left_out(tmp_path):
+    frame().assign(Frame=[10, 12, 13, 17]).to_csv(tmp_path / "t.csv", index=False)
+    xr.testing.assert_identical(read(tmp_path / "t.csv", rate=2.0), recording())
+    with pytest.raises(InputError, match=r"does not say when its samples were taken; pass rate="):
+        read(tmp_path / "t.csv")
+    frame().assign(index=STAMPS).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match=r"column 3 is called 'index', but holds no row numbers; pass time='index' if"):
+        read(tmp_path / "t.csv", rate=2.0)
+    xr.testing.assert_identical(read(tmp_path / "t.csv", time="index"), clocked())
+
+
+def test_a_column_that_counts_is_refused_whatever_it_is_called(tmp_path):
+    frame().assign(n=[5, 6, 7, 8]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match=r"column 3 is called 'n' and counts the rows \(5, 6, 7, ...\).*drop=\['n'\]"):
+        read(tmp_path / "t.csv", rate=2.0)
+    xr.testing.assert_identical(read(tmp_path / "t.csv", rate=2.0, drop=["n"]), recording())
+    found = read(tmp_path / "t.csv", rate=2.0, covariates=["n"])
+    assert found.n.to_numpy().tolist() == [5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.npy"])
+def test_a_first_column_that_counts_is_refused_without_names_too(tmp_path, name):
+    values = np.column_stack([np.arange(4.0), [0.5, 0.1, 0.7, 0.2]])
+    np.savetxt(tmp_path / name, values) if name == "x.txt" else np.save(tmp_path / name, values)
+    with pytest.raises(InputError, match=r"column 1 counts the rows, so it is no trace; .*node="):
+        read(tmp_path / name, rate=2.0, orientation="time_node")
+    np.testing.assert_array_equal(read(tmp_path / name, rate=2.0, node=LABELS).activity, values)
+
+
+def test_two_clocks_are_never_one_clock_and_one_neuron(tmp_path):
+    table = frame().assign(time=STAMPS, timestamp=STAMPS + 100)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    for options in ({}, {"time": "time"}):
+        with pytest.raises(InputError, match=r"more than one clock: column 3 is called 'time', column 4 .*'timestamp'"):
+            read(tmp_path / "t.csv", **options)
+    xr.testing.assert_identical(read(tmp_path / "t.csv", drop=["timestamp"]), clocked())
+    xr.testing.assert_identical(read(tmp_path / "t.csv", drop=["time"]), clocked(STAMPS + 100))
+    table = frame().assign(time=STAMPS)
+    table.insert(0, "", [7.5, 1.0, 2.0, 0.0])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match=r"column 1 has no name and holds no row numbers; pass drop=\[''\]"):
+        read(tmp_path / "t.csv")
+    xr.testing.assert_identical(read(tmp_path / "t.csv", drop=[""]), clocked())
+
+
+def test_covariates_are_kept_beside_the_traces_with_their_units(tmp_path):
+    table = frame().assign(time=STAMPS, speed=[1.0, 2.5, np.nan, 3.0], state=[0, 1, 1, 0], animal="w1")
+    for folder, path in ((tmp_path, tmp_path / "t.csv"), (tmp_path / "p", tmp_path / "p" / "t.csv")):
+        folder.mkdir(exist_ok=True)
+        table.to_csv(path, index=False)
+    path = tmp_path / "p" / "t.csv"
+    with pytest.raises(FormatError, match=r"column animal must hold numbers, found 'w1'"):
+        read(path)
+    options = {"covariates": {"speed": "mm/s", "state": "1"}, "drop": ["animal"]}
+    expected = clocked().assign(
+        speed=("time", table.speed, {"units": "mm/s"}), state=("time", table.state, {"units": "1"})
+    )
+    xr.testing.assert_identical(read(path, **options), expected)
+    xr.testing.assert_identical(read_any(path, units="dF/F", **options), expected)
+    study = read_timeseries_folder(path.parent, units="dF/F", **options)
+    xr.testing.assert_identical(study["t"].to_dataset(), expected)
+    listed = read(path, covariates=["speed", "state"], drop=["animal"])
+    assert listed.speed.attrs["units"] == "unknown"
+    table[["animal", "time", "AVAL", "AVAR"]].to_csv(path, index=False)  # a first column of text
+    xr.testing.assert_identical(read(path, drop=["animal"]), clocked())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"covariates": "AVAR"}, r"covariates must be a list of columns, got 'AVAR'; pass covariates=\['AVAR'\]"),
+        ({"drop": "AVAR"}, r"drop must be a list of columns"),
+        ({"covariates": ["AVAR"], "drop": ["AVAR"]}, r"'AVAR' can be only one of time, covariates and drop"),
+        ({"covariates": ["AVAT"]}, r"no column 'AVAT'; did you mean 'AVA"),
+        ({"drop": ["speed"]}, r"no column 'speed'"),
+        ({"covariates": ["node"]}, r"'node' cannot be names of covariates; rename"),
+        ({"covariates": ["AVAR"], "orientation": "node_time"}, r"say that rows are samples"),
+        (
+            {"time_units": "ms", "drop": ["time_ms"], "rate": 1.0},
+            r"time_units='ms', but there is no column",
+        ),
+        ({"time_units": "min"}, r"column 'time_ms' says that it is in ms, but time_units='min'"),
+    ],
+)
+def test_roles_that_do_not_fit_are_refused(tmp_path, options, message):
+    frame().assign(time_ms=STAMPS, node=1.5).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "t.csv", **options)
+
+
+def test_a_name_that_occurs_twice_cannot_be_asked_for(tmp_path):
+    (tmp_path / "t.csv").write_text("v,v,AVAL\n1,2,3.5\n2,4,1\n")
+    with pytest.raises(InputError, match=r"2 columns are called 'v'; rename them"):
+        read(tmp_path / "t.csv", rate=1.0, covariates=["v"])
+    assert read(tmp_path / "t.csv", rate=1.0, drop=["v"]).node.to_numpy().tolist() == ["AVAL"]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("ms", 1e-3), ("min", 60.0), ("seconds", 1.0)])
+def test_the_unit_of_the_clock_is_said_where_its_name_does_not(tmp_path, unit, factor):
+    frame().assign(t=STAMPS).to_csv(tmp_path / "t.csv", index=False)
+    frame().assign(onset=STAMPS).to_csv(tmp_path / "onset.csv", index=False)
+    pd.DataFrame(VALUES.T, index=LABELS, columns=STAMPS).to_csv(tmp_path / "turned.csv")
+    np.savez(tmp_path / "z.npz", x=VALUES, node=np.array(LABELS), time=STAMPS)
+    for name, options in (("t.csv", {}), ("onset.csv", {"time": "onset"}), ("turned.csv", {}), ("z.npz", {})):
+        found = read(tmp_path / name, time_units=unit, **options)
+        xr.testing.assert_identical(found, clocked(STAMPS * factor))
+    with pytest.raises(UnitsError, match=r"expected a unit of time"):
+        read(tmp_path / "t.csv", time_units="mm")
+    with pytest.raises(InputError, match=r"NumPy files have no columns with names"):
+        read(tmp_path / "z.npz", drop=["x"])
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.txt", "x.csv", "x.txt.gz"])
@@ -125,7 +274,7 @@ def test_missing_values_stay_and_nodes_without_any_value_are_left_out_by_name(tm
         ("a,b\n1,x\n2,3\n", FormatError, r"column b must hold numbers, found 'x' in row 1"),
         ("a;b\n1,5;2\n2,5;3\n", FormatError, r"decimals need a point, not a comma"),
         ("a,a\n1,2\n3,4\n", FormatError, r"labels occur more than once: 'a'"),
-        ("time,a\n0,1\n1,2\n1,3\n", SchemaError, r"t.csv: .*\n.*strictly increasing"),
+        ("time,a\n0,1\n1,2\n1,5\n", SchemaError, r"t.csv: .*\n.*strictly increasing"),
         ("time,a\n0,1\n,2\n", FormatError, r"1 samples have no time"),
         ("a,b\n1,2\n", SchemaError, r"at least 2 time samples"),
         ("a,b\n1,inf\n2,3\n", SchemaError, r"1 infinite values"),
@@ -179,6 +328,7 @@ def test_integers_and_a_single_trace_are_kept(tmp_path):
 )
 def test_what_is_written_is_read_to_the_last_digit(tmp_path, values, suffix):
     rec = recording(np.array(values), rate=3.0)
+    assume(not (np.diff(rec.activity, axis=0) == 1).all(axis=0).any())  # such a column is refused as row numbers
     path = write_timeseries(rec, tmp_path / f"t{suffix}", overwrite=True)
     xr.testing.assert_identical(read(path), rec)
 
