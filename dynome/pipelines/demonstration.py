@@ -91,15 +91,17 @@ def _worms(simulated: bool, random_state: int) -> tuple[xr.DataTree, str]:
             return worms, f"real worms ({worms.attrs['name']}, doi:{worms.attrs['paper']})"
         except FetchError:
             pass
-    reason = "as asked" if simulated else "because the real ones could not be had: see `dynome fetch celegans_calcium`"
+    reason = (
+        "as asked" if simulated else "because the real ones could not be had (`dynome fetch celegans_calcium` says why)"
+    )
     return datasets.make_worm(random_state=random_state), f"simulated worms, {reason}"
 
 
 def _summary(found: xr.DataTree, source: str) -> str:
     recordings = found["recordings"].to_dataset()
     text = (
-        f"These are {source}: {recordings.sizes['animal']} animals, {recordings.sizes['node']} identified neurons, "
-        f"{float(recordings['duration'].mean()) / 60:.0f} minutes each."
+        f"These are {source}. There are {recordings.sizes['animal']} animals, {recordings.sizes['node']} identified "
+        f"neurons and {float(recordings['duration'].mean()) / 60:.0f} minutes of each."
     )
     if "homologues" in found.children:
         contrast = found["homologues"].to_dataset()
