@@ -212,7 +212,7 @@ def _help(dataset: str, remote: RemoteFile, tried: list[str]) -> str:
     lines = [f"{remote.name} of {dataset} is not on this machine and could not be downloaded:"]
     lines += [f"  - {attempt}" for attempt in tried] or ["  - it has no address; ask its publishers"]
     if tried and not info.checked:
-        lines.append("    (not yet verified; the checksum is)")
+        lines.append("    (addresses of this data set have not been verified yet)")
     lines.append(f"  expected sha256 {remote.sha256}, {remote.size:,} bytes")
     if folder:
         namesakes = _indexes.get(folder, {}).get(remote.name, [])

@@ -120,7 +120,7 @@ def test_the_error_names_address_checksum_and_folder(folders, register):
     message = str(caught.value)
     for part in ("http://127.0.0.1:9/nothing: no connection", SHA, "6,000 bytes", str(folders[0]), "DYNOME_DATA_DIR"):
         assert part in message
-    assert "could not try these addresses" in message
+    assert "have not been verified yet" in message
     assert "dataset_info('toy').files; an archive of lab/repo at cccccccc" in message
 
 
