@@ -16,6 +16,8 @@ from dynome import schema, store, study
 from dynome._version import __version__
 
 MAIN = "from dynome.cli import main; main()"
+# A shell's background jobs ignore SIGINT, and so would what they start; a terminal's do not.
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 
 
 def run(*arguments, cwd=None, **environment):
@@ -110,7 +112,7 @@ def test_an_interrupted_demo_leaves_nothing_half_written(tmp_path):
         [
             sys.executable,
             "-c",
-            MAIN,
+            INTERRUPTIBLE + MAIN,
             "demo",
             "--simulated",
             "--out",

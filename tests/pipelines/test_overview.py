@@ -11,6 +11,14 @@ from dynome.errors import InputError, StoreError
 from dynome.pipelines import overview_sections, study_overview, write_demo
 
 
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    from matplotlib import pyplot as plt
+
+    plt.close("all")
+
+
 @pytest.fixture(scope="module")
 def worms():
     return datasets.make_worm(n_animals=3, duration=150, random_state=1)
