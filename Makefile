@@ -19,7 +19,7 @@ lint: $(VENV)/.all
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.all
-	$(ONE_THREAD) $(BIN)/pytest -n 2
+	DYNOME_REQUIRE_EXTRAS=1 $(ONE_THREAD) $(BIN)/pytest -n 2
 
 tutorials: $(VENV)/.all
 	$(ONE_THREAD) $(BIN)/python tutorials/run.py
