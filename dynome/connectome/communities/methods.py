@@ -1,0 +1,10 @@
+"""The methods of finding communities, by name. A new one is a line here."""
+
+from __future__ import annotations
+
+from dynome.connectome.communities.louvain import louvain_partition
+from dynome.connectome.communities.partitions import Method
+
+METHODS: dict[str, Method] = {
+    "louvain": louvain_partition,
+}
