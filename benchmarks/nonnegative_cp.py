@@ -19,6 +19,7 @@ from tensorly.cp_tensor import CPTensor
 from tensorly.decomposition import non_negative_parafac_hals
 
 from dynome.dynamics.tensor.hals import factorize, random_factors
+from dynome.dynamics.tensor.operands.dense import DenseOperand
 
 ROUNDS = 3
 
@@ -52,15 +53,15 @@ def compare(shape: tuple[int, ...], rank: int, n_iter: int, n_restarts: int) -> 
     generators = [np.random.default_rng(k) for k in range(n_restarts)]
     starts = random_factors(shape, rank, float(np.linalg.norm(x)), generators)
     one = [f[:1] for f in starts]
-    factorize(x, one, mask=None, max_iter=1, tol=0.0)  # compiles
+    factorize(DenseOperand(x), one, max_iter=1, tol=0.0)  # compiles
     peer, ours, ours_many, errors = [], [], [], {}
     for _ in range(ROUNDS):
         seconds, errors["peer"] = clocked(lambda: tensorly_hals(x, [f[0] for f in one], n_iter))
         peer.append(seconds / n_iter)
-        seconds, fit = clocked(lambda: factorize(x, one, mask=None, max_iter=n_iter, tol=0.0))
+        seconds, fit = clocked(lambda: factorize(DenseOperand(x), one, max_iter=n_iter, tol=0.0))
         ours.append(seconds / n_iter)
         errors["ours"] = fit.error[:, 0].tolist()
-        seconds, _ = clocked(lambda: factorize(x, starts, mask=None, max_iter=n_iter, tol=0.0))
+        seconds, _ = clocked(lambda: factorize(DenseOperand(x), starts, max_iter=n_iter, tol=0.0))
         ours_many.append(seconds / n_iter / n_restarts)
     p, o, m = (statistics.median(v) for v in (peer, ours, ours_many))
     reached = next((k + 1 for k, e in enumerate(errors["ours"]) if e <= errors["peer"][-1] * (1 + 1e-6)), None)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dynome import align, progress, seeds
 from dynome.dynamics.tensor import hals
+from dynome.dynamics.tensor.operands.dense import DenseOperand
 from dynome.errors import InputError, Problems, listed
 from dynome.estimator import Estimator, MissingData
 
@@ -103,7 +104,7 @@ class NonnegativeCP(Estimator):
         generators = [seeds.generator(seed, "restart", k) for k in range(self.n_restarts)]
         starts = hals.random_factors(x.shape, self.rank, float(np.linalg.norm(x)), generators)
         with progress.task(f"{self.n_restarts} starts of rank {self.rank}"):
-            fit = hals.factorize(x, starts, mask=mask, max_iter=self.max_iter, tol=self.tol)
+            fit = hals.factorize(DenseOperand(x, mask), starts, max_iter=self.max_iter, tol=self.tol)
         final = np.nanmin(fit.error, axis=0)
         best = int(np.argmin(final))
         results = _labelled(X, [f[best] for f in fit.factors]).assign(
@@ -139,7 +140,7 @@ class NonnegativeCP(Estimator):
         x, mask = _observed(X, samples_only=True)
         fixed = [results[f"{d}_factor"].to_numpy()[None] for d in others]
         start = [np.zeros((1, x.shape[0], fixed[0].shape[2])), *fixed]
-        factor = hals.regress(x, start, mask=mask, max_iter=_INNER_ITER)
+        factor = hals.regress(DenseOperand(x, mask), start, max_iter=_INNER_ITER)
         coords = {n: c for n, c in X.coords.items() if set(c.dims) <= {sample}}
         return xr.DataArray(
             factor[0],

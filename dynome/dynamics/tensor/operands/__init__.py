@@ -1,0 +1,1 @@
+"""Forms that a data tensor can take: dense, on an accelerator, in chunks, sparse, or never formed at all."""

@@ -1,0 +1,59 @@
+"""What the factorisation asks of a data tensor: it never sees an entry.
+
+Factors carry the restart first: ``(n_restart, n_row, rank)``. An operand decides in which library they live (numpy or
+torch); the solver uses only operators that both have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Operand(Protocol):
+    """A nonnegative tensor with missing entries, as the solvers see it.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Sizes of the modes.
+    squared_norm : float
+        Sum of squares over observed entries (times their weights).
+    """
+
+    shape: tuple[int, ...]
+    squared_norm: float
+
+    def numerators(self, factors: list[Any], modes: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """For each of `modes` in increasing order, the tensor times the Khatri-Rao product of the other factors.
+
+        The list is read anew for every mode: what the caller writes into ``factors[mode]`` between two steps is used
+        from then on. Each item is ``(mode, (n_restart, n_row, rank))`` in float64.
+        """
+        ...
+
+    def gram(self, factors: list[Any], mode: int) -> Any:
+        """Gram matrices of the Khatri-Rao product of the other factors over observed entries.
+
+        ``(n_restart, 1, rank, rank)``, or one a row, ``(n_restart, n_row, rank, rank)``, where the observed entries
+        differ between rows.
+        """
+        ...
+
+    def squared_residual(self, factors: list[Any]) -> NDArray[np.float64]:
+        """Sum over observed entries of the squared difference to the model, added up directly: ``(n_restart,)``.
+
+        Slower than the expansion that the solver uses, and exact where that cancels.
+        """
+        ...
+
+    def sweep(self, factor: Any, numerator: Any, gram: Any, sweeps: int) -> None:
+        """Coordinate descent on every row, in place: minimise ``f G f' - 2 n f'`` over ``f >= 0``."""
+        ...
+
+    def asarray(self, values: NDArray[np.float64]) -> Any:
+        """Numbers in the library and on the device of this operand."""
+        ...
