@@ -18,9 +18,9 @@ from dynome.dynamics.preprocessing.gaps import interpolate_gaps as interpolate_g
 from dynome.dynamics.preprocessing.resampling import resample as resample
 from dynome.dynamics.preprocessing.scaling import standardize as standardize
 from dynome.dynamics.preprocessing.smoothing import smooth as smooth
-from dynome.dynamics.tensor.affinities import affinity as affinity
-from dynome.dynamics.tensor.events import event_affinity as event_affinity
-from dynome.dynamics.tensor.events import event_onsets as event_onsets
+from dynome.dynamics.affinities.description import affinity as affinity
+from dynome.dynamics.affinities.events import event_affinity as event_affinity
+from dynome.dynamics.affinities.events import event_onsets as event_onsets
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP
 from dynome.dynamics.tensor.pairs import fold as fold
 from dynome.dynamics.tensor.pairs import unfold as unfold

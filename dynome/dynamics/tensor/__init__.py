@@ -1,1 +1,1 @@
-"""Affinity tensors and their nonnegative factorisation."""
+"""Tensors over nodes and pairs, and their nonnegative factorisation."""

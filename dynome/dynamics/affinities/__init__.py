@@ -1,0 +1,1 @@
+"""Affinities: how much two nodes change together at one moment."""
