@@ -11,7 +11,6 @@ import base64
 import io
 import os
 import platform
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dynome import environment
+from dynome import environment, pages
 from dynome._version import __version__
-from dynome.errors import InputError, Problems, StoreError
+from dynome.errors import InputError, Problems
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,20 +178,17 @@ def write_report(
     True
     >>> folder.cleanup()
     """
-    final = Path(path).absolute()
     _check(sections, numbers, title)
-    if not final.parent.is_dir():
-        raise StoreError(f"the folder {final.parent} does not exist; make it first")
-    if final.is_dir():
-        raise StoreError(f"{final} is a folder; give the name of a file, e.g. {final / 'report.html'}")
-    page = _render(
+    final = pages.destination(path)
+    page = pages.rendered(
+        "report.html.j2",
         title=title,
         summary=_paragraphs(summary),
         numbers=[_tile(n) for n in numbers],
         sections=[_drawn(section, k) for k, section in enumerate(sections, 1)],
         provenance=_provenance(provenance or {}),
     )
-    _write(page, final)
+    pages.write_page(page, final)
     return final
 
 
@@ -216,30 +212,6 @@ def _check_parts(parts: Sequence[object], kind: type, where: str, problems: Prob
     for part in parts:
         if not isinstance(part, kind):
             problems.add(f"{where} must be report.{kind.__name__} objects, found {type(part).__name__}")
-
-
-def _render(**parts: Any) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    env = Environment(
-        loader=PackageLoader("dynome", "_templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return env.get_template("report.html.j2").render(**parts)
-
-
-def _write(page: str, final: Path) -> None:
-    partial = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, final)
-    except OSError as error:
-        raise StoreError(f"cannot write {final}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _drawn(section: Section, number: int) -> dict[str, Any]:
