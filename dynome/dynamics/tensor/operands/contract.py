@@ -21,11 +21,15 @@ class Operand(Protocol):
     shape : tuple of int
         Sizes of the modes.
     squared_norm : float
-        Sum of squares over observed entries (times their weights).
+        Sum of squares over observed entries, each times its weight: ``sum w x^2``, as the residual is ``sum w (x - m)^2``.
+    resolution : float
+        Relative squared residual below which the solver's expansion ``|x|^2 - 2<x, m> + |m|^2`` is rounding, so that
+        `squared_residual` is asked instead: 1e-6 where entries and products are float64, 1e-3 where they are float32.
     """
 
     shape: tuple[int, ...]
     squared_norm: float
+    resolution: float
 
     def numerators(self, factors: list[Any], modes: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """For each of `modes` in increasing order, the tensor times the Khatri-Rao product of the other factors.
@@ -55,5 +59,9 @@ class Operand(Protocol):
         ...
 
     def asarray(self, values: NDArray[np.float64]) -> Any:
-        """Numbers in the library and on the device of this operand."""
+        """Numbers in the library and on the device of this operand; a copy, or the array itself where it can be."""
+        ...
+
+    def to_numpy(self, values: Any) -> NDArray[np.float64]:
+        """Numbers of this operand as numpy, the inverse of `asarray`."""
         ...

@@ -32,6 +32,8 @@ class DenseOperand:
         1 where observed, 0 where missing; size 1 along modes where it does not vary.
     """
 
+    resolution = 1e-6
+
     def __init__(self, x: Array, mask: Array | None = None) -> None:
         self.x = x
         self.mask = mask
@@ -79,4 +81,8 @@ class DenseOperand:
 
     def asarray(self, values: Array) -> Array:
         """See `Operand.asarray`."""
+        return values
+
+    def to_numpy(self, values: Array) -> Array:
+        """See `Operand.to_numpy`."""
         return values
