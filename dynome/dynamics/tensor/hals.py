@@ -1,26 +1,44 @@
 """Nonnegative CP by hierarchical alternating least squares (HALS), all restarts in one matrix product.
 
 The solver knows an `Operand` and factors, which carry the restart first: ``(n_restart, n_row, rank)``. How the tensor
-is kept, and what is missing in it, is the operand's business.
+is kept, what is missing in it, and whether factors are numpy arrays or torch tensors, is the operand's business.
 
-Extrapolation follows Ang, Cohen, Hien and Gillis (2020), DOI 10.1109/ICASSP40776.2020.9053849.
+Extrapolation follows Ang, Cohen, Hien and Gillis (2020), DOI 10.1109/ICASSP40776.2020.9053849: a step that raises the
+cost is undone and followed by one without extrapolation, which can't raise it.
+
+Modes that share a factor F are updated by a step from F towards the minimum over one copy, the other held. The mean
+cost of the two copies is convex and has the slope of the cost itself, so the step goes downhill; its length is halved
+until it does not overshoot. Half the way is the limit that an exact quadratic would allow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynome.dynamics.tensor.operands.contract import Operand
-from dynome.dynamics.tensor.operands.rows import gram_of
+from dynome.dynamics.tensor.penalties import (
+    Block,
+    Penalties,
+    any_penalty,
+    mean_block,
+    minimise,
+    no_penalties,
+    on_operand,
+    penalised_block,
+    penalty_value,
+    plain_block,
+)
+from dynome.dynamics.tensor.starts import random_factors as random_factors
 
 Array = NDArray[np.float64]
 
 _SWEEPS = 3  # coordinate sweeps a mode; more cost time and hardly lower the error
 _BETA, _GROW, _SHRINK = 0.5, 1.05, 1.5  # extrapolation: first step, growth after success, division after failure
+_HALF, _SHORTEST = 0.5, 1e-4  # steps of shared factors
 
 
 class CPFit(NamedTuple):
@@ -31,45 +49,40 @@ class CPFit(NamedTuple):
     factors : list of (n_restart, n_row, rank)
         One array a mode, not normalised.
     error : (n_iter, n_restart)
-        Squared residual over observed entries, relative to their sum of squares; never increases; NaN after a restart
-        has stopped.
+        Squared residual over observed entries, relative to their sum of squares; NaN after a restart has stopped.
+    objective : (n_iter, n_restart)
+        The same with the penalties; never increases.
     converged : (n_restart,)
-        Whether the change fell below the tolerance.
+        Whether the change fell below the tolerance, or below what the arithmetic resolves.
     """
 
     factors: list[Array]
     error: Array
+    objective: Array
     converged: NDArray[np.bool_]
 
 
-def random_factors(
-    shape: Sequence[int], rank: int, norm: float, generators: Sequence[np.random.Generator]
-) -> list[Array]:
-    """Uniform random starts, scaled so that each model has the norm of the data.
+class _Task(NamedTuple):
+    """What stays the same from iteration to iteration."""
 
-    Parameters
-    ----------
-    shape : sequence of int
-        Sizes of the modes.
-    rank : int
-        Number of components.
-    norm : float
-        Euclidean norm of the observed entries.
-    generators : sequence of Generator
-        One a restart.
-
-    Returns
-    -------
-    list of (n_restart, n_row, rank)
-    """
-    starts = [[g.random((n, rank)) for n in shape] for g in generators]
-    factors = [np.stack(mode) for mode in zip(*starts, strict=True)]
-    size = np.sqrt(np.prod([gram_of(f) for f in factors], axis=0).sum((1, 2)))
-    scale = (norm / size) ** (1 / len(shape))
-    return [f * scale[:, None, None] for f in factors]
+    x: Operand
+    penalties: Penalties
+    penalised: bool
+    alone: list[int]
+    groups: list[tuple[int, ...]]
+    eye: Any
 
 
-def factorize(x: Operand, factors: Sequence[Array], *, max_iter: int, tol: float) -> CPFit:
+def factorize(
+    x: Operand,
+    factors: Sequence[Array],
+    *,
+    max_iter: int,
+    tol: float,
+    penalties: Penalties | None = None,
+    fixed: Sequence[int] = (),
+    shared: Sequence[tuple[int, int]] = (),
+) -> CPFit:
     """Fit ``x ~ sum_r prod_n factor_n[., r]`` with nonnegative factors, from every start at once.
 
     Parameters
@@ -81,60 +94,130 @@ def factorize(x: Operand, factors: Sequence[Array], *, max_iter: int, tol: float
     max_iter : int
         Outer iterations at most.
     tol : float
-        A restart stops when its relative error changes by less than `tol` in an iteration.
+        A restart stops when its relative cost changes by less than `tol` in an iteration.
+    penalties : Penalties or None
+        What is asked of the components besides a good fit.
+    fixed : sequence of int
+        Modes whose factors stay as they start; not all.
+    shared : sequence of (int, int)
+        Pairs of modes with one factor, equal at the start; not fixed.
 
     Returns
     -------
     CPFit
     """
-    best = [f.copy() for f in factors]
-    n_restart = best[0].shape[0]
-    error = np.full((max_iter, n_restart), np.nan)
+    task = _task(x, factors, penalties, fixed, shared)
+    best = [x.asarray(f) * 1.0 for f in factors]
+    n_restart = len(best[0])
+    error, objective = np.full((2, max_iter, n_restart), np.nan)
     converged = np.zeros(n_restart, dtype=bool)
-    previous = np.full(n_restart, np.inf)
+    lowest, reached = np.full(n_restart, np.inf), np.full(n_restart, np.inf)
     active = np.arange(n_restart)
-    plain, ahead = [f.copy() for f in best], [f.copy() for f in best]
-    beta, failed = np.full(n_restart, _BETA), np.zeros(n_restart, dtype=bool)
+    plain, ahead = list(best), list(best)
+    beta, length = np.full(n_restart, _BETA), np.full(n_restart, _HALF)
+    failed = np.zeros(n_restart, dtype=bool)
     for iteration in range(max_iter):
-        step = np.where(failed, 0.0, beta[active])  # a plain step after a failed one never raises the error
-        relative = _iterate(x, plain, ahead, step) / x.squared_norm
-        change = previous[active] - relative
-        failed = change < 0
-        for b, a, f in zip(best, [*ahead[:-1], plain[-1]], plain, strict=True):
-            b[active[~failed]] = a[~failed]
-            f[failed] = b[active[failed]]
-        for a, f in zip(ahead, plain, strict=True):
-            a[failed] = f[failed]
+        step = np.where(failed, 0.0, beta[active])  # a plain step after a failed one never raises the cost
+        found, squared = _iterate(task, plain, ahead, step, length[active])
+        relative, cost = _costs(task, found, squared)
+        change = lowest[active] - cost
+        stuck, failed = failed & (change < 0), change < 0
+        for m in range(len(best)):
+            best[m] = _put(best[m], active[~failed], found[m], ~failed)
+            plain[m] = _put(plain[m], failed, best[m], active[failed])
+            ahead[m] = _put(ahead[m], failed, plain[m], failed)
         beta[active] = np.where(failed, beta[active] / _SHRINK, np.minimum(beta[active] * _GROW, 1.0))
-        previous[active] = np.minimum(previous[active], relative)
-        error[iteration, active] = previous[active]
-        stop = (change >= 0) & (change < tol)
+        length[active[stuck]] /= 2
+        reached[active] = np.where(failed, reached[active], relative)
+        lowest[active] = np.minimum(lowest[active], cost)
+        error[iteration, active], objective[iteration, active] = reached[active], lowest[active]
+        resolved = stuck & (not task.groups or length[active] < _SHORTEST)
+        stop = resolved | ((change >= 0) & (change < tol))
         if stop.any():
             converged[active[stop]] = True
-            active, failed = active[~stop], failed[~stop]
-            plain, ahead = [f[~stop] for f in plain], [f[~stop] for f in ahead]
-        if not active.size:
-            return CPFit(best, error[: iteration + 1], converged)
-    return CPFit(best, error, converged)
+            active, failed, keep = active[~stop], failed[~stop], np.flatnonzero(~stop).tolist()
+            if not active.size:
+                break
+            plain, ahead = [f[keep] for f in plain], [f[keep] for f in ahead]
+    return CPFit([x.to_numpy(f) for f in best], error[: iteration + 1], objective[: iteration + 1], converged)
 
 
-def _iterate(x: Operand, plain: list[Array], ahead: list[Array], beta: Array) -> Array:
-    """Update every mode in place; the squared residual at the extrapolated modes and the plain last one."""
-    last = len(plain) - 1
-    squared = np.empty(0)
-    for mode, numerator in x.numerators(ahead, range(len(plain))):
-        gram = x.gram(ahead, mode)
-        new = ahead[mode].copy()
-        x.sweep(new, numerator, gram, _SWEEPS)
-        if mode == last:
-            model = (np.matmul(new[:, :, None, :], gram)[:, :, 0] * new).sum((1, 2))
-            squared = x.squared_norm - 2 * (new * numerator).sum((1, 2)) + model
-        ahead[mode] = np.maximum(new + beta[:, None, None] * (new - plain[mode]), 0.0)
+def _task(
+    x: Operand,
+    factors: Sequence[Array],
+    penalties: Penalties | None,
+    fixed: Sequence[int],
+    shared: Sequence[tuple[int, int]],
+) -> _Task:
+    asked = on_operand(penalties or no_penalties(len(factors)), x)
+    together = [m for pair in shared for m in pair]
+    alone = [m for m in range(len(factors)) if m not in fixed and m not in together]
+    return _Task(x, asked, any_penalty(asked), alone, list(shared), x.asarray(np.eye(factors[0].shape[2])))
+
+
+def _put(old: Any, where: NDArray[Any], new: Any, rows: NDArray[Any]) -> Any:
+    """`old` with some restarts taken from `new`; both stay as they are."""
+    positions, source = (np.flatnonzero(k) if k.dtype == bool else k for k in (where, rows))
+    if not positions.size:
+        return old
+    if positions.size == len(old) == len(new):
+        return new
+    out = old * 1.0
+    out[positions.tolist()] = new[source.tolist()]
+    return out
+
+
+def _iterate(task: _Task, plain: list[Any], ahead: list[Any], beta: Array, length: Array) -> tuple[list[Any], Any]:
+    """Update every free mode of both lists; the factors at which the squared residual is cheap to have, and it."""
+    x, momentum = task.x, task.x.asarray(beta)[:, None, None]
+    found: list[Any] = []
+    for group in task.groups:
+        seen = [(n, _block(task, ahead, m, x.gram(ahead, m))) for m, n in x.numerators(ahead, sorted(group))]
+        start = ahead[group[0]]
+        new = start * 1.0
+        minimise(x, new, sum(n for n, _ in seen) / len(seen), mean_block([b for _, b in seen]), _SWEEPS)
+        new = start + x.asarray(length)[:, None, None] * (new - start)
+        extrapolated = (new + momentum * (new - plain[group[0]])).clip(min=0)
+        for m in group:
+            plain[m], ahead[m] = new, extrapolated
+    for mode, numerator in x.numerators(ahead, task.alone) if task.alone else ():
+        new, gram = ahead[mode] * 1.0, x.gram(ahead, mode)
+        minimise(x, new, numerator, _block(task, ahead, mode, gram), _SWEEPS)
+        if mode == task.alone[-1]:
+            found = [new if m == mode else f for m, f in enumerate(ahead)]
+            squared = _expanded(x, numerator, gram, new)
+        ahead[mode] = (new + momentum * (new - plain[mode])).clip(min=0)
         plain[mode] = new
-    return np.maximum(squared, 0.0)
+    if task.alone:
+        return found, squared
+    group = task.groups[-1]
+    found = [plain[m] if m in group else f for m, f in enumerate(ahead)]
+    _, numerator = next(iter(x.numerators(found, [group[0]])))
+    return found, _expanded(x, numerator, x.gram(found, group[0]), found[group[0]])
 
 
-def regress(x: Operand, factors: Sequence[Array], *, max_iter: int) -> Array:
+def _block(task: _Task, factors: list[Any], mode: int, gram: Any) -> Block:
+    return penalised_block(task.penalties, factors, mode, gram, task.eye) if task.penalised else plain_block(gram)
+
+
+def _expanded(x: Operand, numerator: Any, gram: Any, factor: Any) -> Any:
+    """Squared residual from what an update has at hand."""
+    model = ((factor[:, :, None, :] @ gram)[:, :, 0] * factor).sum((1, 2))
+    return x.squared_norm - 2 * (factor * numerator).sum((1, 2)) + model
+
+
+def _costs(task: _Task, factors: list[Any], squared: Any) -> tuple[Array, Array]:
+    """Relative squared residual, and the same with the penalties."""
+    x = task.x
+    relative = np.asarray(squared.tolist()) / x.squared_norm
+    if low := np.flatnonzero(relative < x.resolution).tolist():
+        relative[low] = x.squared_residual([f[low] for f in factors]) / x.squared_norm
+    if not task.penalised:
+        return relative, relative
+    return relative, relative + np.asarray(penalty_value(task.penalties, factors).tolist()) / x.squared_norm
+
+
+def regress(x: Operand, factors: Sequence[Array], *, max_iter: int, penalties: Penalties | None = None) -> Array:
     """Nonnegative least squares for the first mode, all other factors held.
 
     Parameters
@@ -145,12 +228,15 @@ def regress(x: Operand, factors: Sequence[Array], *, max_iter: int) -> Array:
         The first is the start.
     max_iter : int
         Sweeps over the rows.
+    penalties : Penalties or None
+        As in `factorize`.
 
     Returns
     -------
     (n_restart, n_1, rank)
     """
-    factor = factors[0].copy()
-    _, numerator = next(iter(x.numerators(list(factors), [0])))
-    x.sweep(factor, numerator, x.gram(list(factors), 0), max_iter)
-    return factor
+    task = _task(x, factors, penalties, (), ())
+    held = [x.asarray(f) * 1.0 for f in factors]
+    _, numerator = next(iter(x.numerators(held, [0])))
+    minimise(x, held[0], numerator, _block(task, held, 0, x.gram(held, 0)), max_iter)
+    return x.to_numpy(held[0])

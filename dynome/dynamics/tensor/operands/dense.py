@@ -32,7 +32,7 @@ class DenseOperand:
         1 where observed, 0 where missing; size 1 along modes where it does not vary.
     """
 
-    resolution = 1e-6
+    resolution = 1e-9
 
     def __init__(self, x: Array, mask: Array | None = None) -> None:
         self.x = x
