@@ -1,5 +1,7 @@
 from dynome.viz.association import plot_null as plot_null
 from dynome.viz.association import plot_structure_function as plot_structure_function
+from dynome.viz.atlas import plot_atlas as plot_atlas
+from dynome.viz.atlas_page import write_atlas as write_atlas
 from dynome.viz.components import plot_components as plot_components
 from dynome.viz.components import plot_loadings as plot_loadings
 from dynome.viz.covariates import plot_covariates as plot_covariates

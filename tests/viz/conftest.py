@@ -115,3 +115,43 @@ def association() -> xr.Dataset:
         },
         {"layer": ["chemical", "gap_junction"]},
     )
+
+
+@pytest.fixture
+def atlas() -> xr.Dataset:
+    """Two components over seven nodes; node g takes part in none, and the second is not above chance."""
+    rng = np.random.default_rng(4)
+    node = list("abcdefg")
+    i, j = np.triu_indices(7, 1)
+    community = np.array([[0, 0, 0, 1, 1, -1, -1], [-1, 0, 0, -1, 1, 1, -1]])
+    course = np.zeros((60, 2))
+    course[10:20, 0], course[30:45, 1] = 1.0, 0.5
+    on = np.zeros((3, 60, 2), dtype=bool)
+    on[:, 8:22, 0], on[:1, 50:55, 1] = True, True
+    return xr.Dataset(
+        {
+            "time_factor": (("time", "component"), course + 0.05 * rng.random((60, 2)), {"units": "1"}),
+            "animal_factor": (("animal", "component"), rng.random((3, 2)), {"units": "1"}),
+            "pair_factor": (("pair", "component"), rng.random((i.size, 2)), {"units": "1"}),
+            "weight": ("component", [3.0, 1.0], {"units": "1/s"}),
+            "community": (("component", "node"), community),
+            "node_strength": (("component", "node"), 0.5 + rng.random((2, 7)), {"units": "1"}),
+            "active": (("time", "component"), course > 0),
+            "expressed": (("animal", "component"), np.array([[1, 1], [1, 0], [0, 1]], dtype=bool)),
+            "p_value": ("component", [0.01, 0.6], {"units": "1"}),
+            "above_chance": ("component", [True, False]),
+            "epoch_active": (("animal", "time", "epoch"), on),
+            "overlap": (("component", "epoch"), [[0.9, 0.0], [0.0, 0.1]], {"units": "1"}),
+            "overlap_p": (("component", "epoch"), [[0.01, 0.8], [0.9, 0.3]], {"units": "1"}),
+            "overlap_q": (("component", "epoch"), [[0.04, 0.9], [0.9, 0.6]], {"units": "1"}),
+        },
+        {
+            "time": ("time", np.arange(60) * 0.5, {"units": "s"}),
+            "animal": ["w0", "w1", "w2"],
+            "component": range(2),
+            "node": node,
+            "epoch": ["reversal", "odour"],
+            "source": ("pair", np.array(node)[i]),
+            "target": ("pair", np.array(node)[j]),
+        },
+    )

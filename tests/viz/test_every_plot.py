@@ -17,6 +17,7 @@ PLOTS = {
     "plot_loadings": "results",
     "plot_structure_function": "association",
     "plot_null": "association",
+    "plot_atlas": "atlas",
 }
 
 
@@ -101,6 +102,9 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_loadings", lambda d: d.isel(animal=[])),
         ("plot_structure_function", lambda d: d.assign(fc=d.fc * np.nan)),
         ("plot_structure_function", lambda d: d.isel(pair=[])),
+        ("plot_atlas", lambda d: d.isel(component=[])),
+        ("plot_atlas", lambda d: d.isel(time=[])),
+        ("plot_atlas", lambda d: d.assign(time_factor=d.time_factor * np.nan)),
         ("plot_null", lambda d: d.isel(layer=[])),
         ("plot_null", lambda d: d.assign(statistic=d.statistic * np.nan, null=d.null * np.nan)),
     ],
@@ -135,6 +139,12 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_structure_function", lambda d: d.isel(pair=[0])),
         ("plot_structure_function", lambda d: d.assign(weight=d.weight * 0)),
         ("plot_structure_function", lambda d: d.assign(weight=d.weight - 1.5)),
+        ("plot_atlas", lambda d: d.isel(component=[1])),
+        ("plot_atlas", lambda d: d.isel(time=[0])),
+        ("plot_atlas", lambda d: d.assign(community=d.community * 0 - 1)),
+        ("plot_atlas", lambda d: d.isel(pair=[])),
+        ("plot_atlas", lambda d: d.assign(pair_factor=d.pair_factor * 0, weight=d.weight * 0)),
+        ("plot_atlas", lambda d: d[["time_factor", "pair_factor", "weight", "community", "node_strength"]]),
         ("plot_null", lambda d: d.isel(layer=[0], draw=[])),
     ],
 )
