@@ -1,63 +1,54 @@
-"""A tensor in memory, as numpy.
-
-One outer iteration reads it twice, whatever its order: the modes are split in two halves, one product with the
-Khatri-Rao of the right half serves every mode of the left half, and the reverse (a dimension tree of depth two). No
-unfolding is copied, because both halves are contiguous.
-"""
+"""A tensor in memory, as numpy: float64, or float32 with sums in float64."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dynome.dynamics.tensor.operands.masks import masked_gram
-from dynome.dynamics.tensor.operands.rows import full_gram, khatri_rao, sweep_rows
+from dynome.dynamics.tensor.operands.masks import Rows, masked_gram, narrow, weights_by_row
+from dynome.dynamics.tensor.operands.matrices import blocks, times_matrix
+from dynome.dynamics.tensor.operands.rows import full_gram, sweep_rows
+from dynome.dynamics.tensor.operands.slabs import Slab
+from dynome.dynamics.tensor.operands.trees import halves, khatri_rao, products
 
 Array = NDArray[np.float64]
 
-_LETTERS = "abcdefghijklmnopqrstuvw"
+_RESOLUTION = {"float64": 1e-9, "float32": 1e-3}
 
 
 class DenseOperand:
-    """A dense tensor with an exact mask; see `Operand`.
+    """A dense tensor with an exact mask or weights; see `Operand`.
 
     Parameters
     ----------
     x : (n_1, ..., n_N)
-        Nonnegative, C-contiguous, 0 where the mask is 0, already times the mask where that holds weights.
+        Data, not multiplied by anything; what lies under a mask of 0 is ignored, NaN too. float32 is kept and
+        multiplied as float32; anything else becomes float64. Kept without a copy where it is C-contiguous and either
+        nothing is missing or the missing entries are 0 already.
     mask : (1 or n_1, ..., 1 or n_N) or None
-        1 where observed, 0 where missing; size 1 along modes where it does not vary.
+        Weight of each entry, 0 where it is missing; size 1 along modes where it does not vary. Kept as bool where it
+        holds only 0 and 1.
     """
 
-    resolution = 1e-9
-
-    def __init__(self, x: Array, mask: Array | None = None) -> None:
-        self.x = x
-        self.mask = mask
-        self.shape = x.shape
-        self.squared_norm = float(np.vdot(x, x))
+    def __init__(self, x: NDArray[Any], mask: NDArray[Any] | None = None) -> None:
+        self.shape: tuple[int, ...] = x.shape
+        x = np.ascontiguousarray(x, dtype=x.dtype if x.dtype == np.float32 else np.float64)
+        self.resolution = _RESOLUTION[x.dtype.name]
+        self.mask = None if mask is None else narrow(mask)
+        self._rows = math.prod(self.shape[m] for m in halves(self.shape)[0])
+        self._weights = None if self.mask is None else weights_by_row(self.mask, self.shape)
+        matrix = x.reshape(self._rows, -1)
+        self.squared_norm = _squared_norm(matrix, self._weights)
+        self.x: NDArray[Any] = _weighted(matrix, self._weights).reshape(self.shape)
 
     def numerators(self, factors: list[Array], modes: Sequence[int]) -> Iterator[tuple[int, Array]]:
         """See `Operand.numerators`."""
-        x, order = self.x, self.x.ndim
-        restarts, rank = factors[0].shape[0], factors[0].shape[2]
-        split = min(range(1, order), key=lambda m: math.prod(x.shape[:m]) + math.prod(x.shape[m:]))
-        matrix = x.reshape(math.prod(x.shape[:split]), -1)
-        for half, data in ((range(split), matrix), (range(split, order), matrix.T)):
-            wanted = [m for m in half if m in modes]
-            if not wanted:
-                continue
-            others = [factors[m] for m in range(order) if m not in half]
-            partial = (data @ khatri_rao(others)).reshape(*(x.shape[m] for m in half), restarts, rank)
-            axes = _LETTERS[: len(half)]
-            for mode in wanted:
-                inner = [m for m in half if m != mode]
-                terms = ",".join([axes + "yz", *(f"y{axes[m - half[0]]}z" for m in inner)])
-                own = axes[mode - half[0]]
-                yield mode, np.ascontiguousarray(np.einsum(f"{terms}->y{own}z", partial, *(factors[m] for m in inner)))
+        matrix = self.x.reshape(self._rows, -1)
+        yield from products(self.shape, factors, modes, lambda left, flip: times_matrix(left, matrix, transposed=flip))
 
     def gram(self, factors: list[Array], mode: int) -> Array:
         """See `Operand.gram`."""
@@ -65,14 +56,16 @@ class DenseOperand:
 
     def squared_residual(self, factors: list[Array]) -> Array:
         """See `Operand.squared_residual`."""
-        first = factors[0]
-        rest = khatri_rao(factors[1:]).reshape(-1, first.shape[0], first.shape[2])
-        mask = None if self.mask is None else np.broadcast_to(self.mask, self.shape)
-        out = np.zeros(first.shape[0])
-        for i, row in enumerate(self.x):
-            model = np.einsum("pkr,kr->kp", rest, first[:, i])
-            difference = row.reshape(1, -1) - model
-            out += (difference**2 if mask is None else difference**2 * mask[i].reshape(1, -1)).sum(1)
+        matrix = self.x.reshape(self._rows, -1)
+        first, second = halves(self.shape)
+        left = np.ascontiguousarray(khatri_rao([factors[m] for m in first]).swapaxes(1, 2))
+        right = khatri_rao([factors[m] for m in second])
+        out = np.zeros(left.shape[0])
+        for rows in blocks(matrix.shape):
+            data = matrix[rows].astype(np.float64, copy=False)
+            weight = None if self._weights is None else self._weights(rows)
+            for k in range(out.size):
+                out[k] += _squared_difference(data, left[k, rows] @ right[k], weight)
         return out
 
     def sweep(self, factor: Array, numerator: Array, gram: Array, sweeps: int) -> None:
@@ -86,3 +79,47 @@ class DenseOperand:
     def to_numpy(self, values: Array) -> Array:
         """See `Operand.to_numpy`."""
         return values
+
+    def slabs(self) -> Iterator[Slab]:
+        """See `Slabbed.slabs`."""
+        yield Slab(slice(0, self.shape[0]), self.x, self.mask)
+
+
+def _squared_norm(matrix: NDArray[Any], weights: Rows | None) -> float:
+    total = 0.0
+    for rows in blocks(matrix.shape):
+        data = matrix[rows].astype(np.float64, copy=False)
+        if weights is None:
+            total += float(np.vdot(data, data))
+        else:
+            weight = weights(rows)
+            seen = np.multiply(data, data, out=np.zeros_like(data), where=weight > 0)
+            total += float(np.vdot(seen, weight))
+    return total
+
+
+def _weighted(matrix: NDArray[Any], weights: Rows | None) -> NDArray[Any]:
+    """Data times weight, 0 where that is 0; the data themselves where that changes nothing."""
+    if weights is None or not any(_changes(matrix[rows], weights(rows)) for rows in blocks(matrix.shape)):
+        return matrix
+    out = np.zeros_like(matrix)
+    for rows in blocks(matrix.shape):
+        weight = weights(rows)
+        np.multiply(matrix[rows], weight, out=out[rows], where=weight > 0, casting="same_kind")
+    return out
+
+
+def _changes(data: NDArray[Any], weight: NDArray[Any]) -> bool:
+    return weight.dtype != np.bool_ or bool((data[~weight] != 0).any())
+
+
+def _squared_difference(data: Array, model: Array, weight: NDArray[Any] | None) -> float:
+    """Sum of ``w (x - model)^2``, from ``data = w x``."""
+    if weight is None or weight.dtype == np.bool_:
+        difference = np.subtract(data, model, out=model)
+        if weight is not None:
+            difference *= weight
+        return float(np.vdot(difference, difference))
+    difference = data - weight * model
+    share = np.divide(difference, weight, out=np.zeros_like(difference), where=weight > 0)
+    return float(np.vdot(difference, share))

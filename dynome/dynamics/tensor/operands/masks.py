@@ -1,23 +1,69 @@
 """Gram matrices over observed entries: exact, not imputed.
 
-A mask that is constant along a mode has size 1 there, and costs next to nothing.
+The Gram matrix of a row is the mask times the Khatri-Rao product of the *squared* factors, whose columns are the
+products of two components: the same product as the data's, with ``rank (rank + 1) / 2`` columns. A mask that is
+constant along a mode has size 1 there and costs next to nothing.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dynome.dynamics.tensor.operands.matrices import times_matrix
 from dynome.dynamics.tensor.operands.rows import gram_of
+from dynome.dynamics.tensor.operands.trees import halves, products
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.float64] | NDArray[np.bool_]
+Rows = Callable[[slice], NDArray[Any]]
 
-_LETTERS = "abcdefghijklmnopqrstuvw"
+_GROUP = 1 << 23  # numbers in an intermediate product; restarts are taken in groups that stay below
 
 
-def masked_gram(mask: Array, factors: list[Array], mode: int) -> Array:
+def narrow(mask: NDArray[Any]) -> Mask:
+    """The mask as bool where it holds only 0 and 1, an eighth of the memory, and as float64 where it holds weights.
+
+    Examples
+    --------
+    >>> narrow(np.array([0.0, 1.0])).dtype, narrow(np.array([0.0, 2.0])).dtype
+    (dtype('bool'), dtype('float64'))
+    """
+    if mask.dtype == np.bool_:
+        return np.ascontiguousarray(mask)
+    seen = mask != 0
+    if all(bool((row == kept).all()) for row, kept in zip(mask, seen, strict=True)):
+        return np.ascontiguousarray(seen)
+    return np.ascontiguousarray(mask, dtype=np.float64)
+
+
+def weights_by_row(mask: Mask, shape: tuple[int, ...]) -> Rows:
+    """Rows of the mask as a matrix of the first half of the modes against the second, written out when asked for.
+
+    Parameters
+    ----------
+    mask : (1 or n_1, ..., 1 or n_N)
+    shape : tuple of int
+        ``(n_1, ..., n_N)``.
+    """
+    split = len(halves(shape)[0])
+    small = mask.reshape(-1, *mask.shape[split:])
+    numbers = np.arange(small.shape[0]).reshape(mask.shape[:split])
+    index = np.broadcast_to(numbers, shape[:split]).ravel()
+
+    def written(rows: slice) -> NDArray[Any]:
+        picked = small[index[rows]]
+        return np.broadcast_to(picked, (len(picked), *shape[split:])).reshape(len(picked), -1)
+
+    return written
+
+
+def masked_gram(mask: Mask, factors: list[Array], mode: int) -> Array:
     """Gram matrices over observed entries, one a row where the mask varies along the mode.
 
     Parameters
@@ -33,24 +79,44 @@ def masked_gram(mask: Array, factors: list[Array], mode: int) -> Array:
     -------
     (n_restart, 1 or n_row, rank, rank)
     """
-    letters = _LETTERS[: mask.ndim]
+    n_restart, _, rank = factors[0].shape
+    one, other = np.triu_indices(rank)
     varying = [m for m in range(mask.ndim) if mask.shape[m] > 1]
-    squeezed = mask.reshape([mask.shape[m] for m in varying])
-    restarts, _, rank = factors[0].shape
-    others = [m for m in range(mask.ndim) if m != mode]
-    rows = mask.shape[mode]
-    out = np.empty((restarts, rows, rank, rank))
-    inner = [m for m in others if m in varying]
-    terms = ",".join(["".join(letters[m] for m in varying), *(f"{letters[m]}z" for m in inner)])
-    result = f"{letters[mode] if mode in varying else ''}z"
-    for k in range(restarts):
-        constant = reduce(
-            np.multiply, [gram_of(factors[m])[k] for m in others if m not in varying], np.ones((rank, rank))
-        )
-        outer = [(factors[m][k][:, :, None] * factors[m][k][:, None, :]).reshape(-1, rank * rank) for m in inner]
-        if inner:
-            observed = np.einsum(f"{terms}->{result}", squeezed, *outer, optimize=True).reshape(-1, rank, rank)
-        else:
-            observed = squeezed.reshape(-1, 1, 1)
-        out[k] = observed * constant
+    constant = reduce(
+        np.multiply,
+        [gram_of(factors[m])[:, one, other] for m in range(mask.ndim) if m != mode and m not in varying],
+        np.ones((n_restart, one.size)),
+    )
+    small = mask.reshape([mask.shape[m] for m in varying])
+    group = max(1, _GROUP // (_longest(small.shape) * one.size))
+    full = np.empty((rank, rank), dtype=np.intp)
+    full[one, other] = full[other, one] = np.arange(one.size)
+    out = np.empty((n_restart, mask.shape[mode], rank, rank))
+    for start in range(0, n_restart, group):
+        rows = slice(start, start + group)
+        squared = [factors[m][rows][:, :, one] * factors[m][rows][:, :, other] for m in varying]
+        observed = _observed(small, squared, varying.index(mode) if mode in varying else None)
+        np.take(observed * constant[rows, None], full, axis=2, out=out[rows])
     return out
+
+
+def _longest(shape: tuple[int, ...]) -> int:
+    """Rows of the largest intermediate product."""
+    sides = halves(shape) if len(shape) > 1 else (range(len(shape)),)
+    return max(math.prod(shape[k] for k in side) for side in sides)
+
+
+def _observed(mask: Mask, squared: list[Array], axis: int | None) -> Array:
+    """Sum of products of squared factors over observed entries, a row of `axis` each or over all."""
+    if mask.ndim == 0:
+        return np.full((1, 1, 1), float(mask))
+    if mask.ndim == 1:
+        seen = mask.astype(np.float64)
+        return seen[None, :, None] if axis is not None else (seen @ squared[0])[:, None]
+    sizes = mask.shape
+    first, _ = halves(sizes)
+    matrix = mask.reshape(math.prod(sizes[k] for k in first), -1)
+    wanted = 0 if axis is None else axis
+    _, rows = next(products(sizes, squared, [wanted], lambda left, flip: times_matrix(left, matrix, transposed=flip)))
+    found: Array = rows if axis is not None else (rows * squared[0]).sum(1, keepdims=True)
+    return found

@@ -1,4 +1,4 @@
-"""Nonnegative least squares on the rows of a factor, and the Khatri-Rao products around it."""
+"""Nonnegative least squares on the rows of a factor, and Gram matrices."""
 
 from __future__ import annotations
 
@@ -10,19 +10,59 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_LANES = 32  # rows that are updated side by side, so that one instruction serves several
 
-@njit(cache=True)
+
 def sweep_rows(factor: Array, numerator: Array, gram: Array, sweeps: int) -> None:
     """Coordinate descent on every row: minimise ``f G f' - 2 n f'`` over ``f >= 0``, in place.
 
-    `gram` is ``(n_restart, 1 or n_row, rank, rank)``.
+    Parameters
+    ----------
+    factor, numerator : (n_restart, n_row, rank)
+        Where to start and the linear term.
+    gram : (n_restart, 1 or n_row, rank, rank)
+        Symmetric. A component with a zero on the diagonal stays as it is.
+    sweeps : int
+        Passes over the components.
     """
+    if gram.shape[1] == 1:
+        _sweep_lanes(factor, numerator, gram, sweeps)
+    else:
+        _sweep_each(factor, numerator, gram, sweeps)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _sweep_lanes(factor: Array, numerator: Array, gram: Array, sweeps: int) -> None:
     n_restart, n_row, rank = factor.shape
-    shared = gram.shape[1] == 1
+    f, slope = np.zeros((rank, _LANES)), np.zeros(_LANES)
+    for k in range(n_restart):
+        g = gram[k, 0]
+        for start in range(0, n_row, _LANES):
+            n = min(_LANES, n_row - start)
+            for i in range(n):
+                for r in range(rank):
+                    f[r, i] = factor[k, start + i, r]
+            for _ in range(sweeps):
+                for r in range(rank):
+                    if g[r, r] > 0.0:
+                        for i in range(n):
+                            slope[i] = numerator[k, start + i, r]
+                        for s in range(rank):
+                            for i in range(_LANES):
+                                slope[i] -= g[r, s] * f[s, i]
+                        for i in range(_LANES):
+                            f[r, i] = max(f[r, i] + slope[i] / g[r, r], 0.0)
+            for i in range(n):
+                for r in range(rank):
+                    factor[k, start + i, r] = f[r, i]
+
+
+@njit(cache=True, nogil=True)
+def _sweep_each(factor: Array, numerator: Array, gram: Array, sweeps: int) -> None:
+    n_restart, n_row, rank = factor.shape
     for k in range(n_restart):
         for i in range(n_row):
-            g = gram[k, 0 if shared else i]
-            f = factor[k, i]
+            g, f = gram[k, i], factor[k, i]
             for _ in range(sweeps):
                 for r in range(rank):
                     if g[r, r] > 0.0:
@@ -30,13 +70,6 @@ def sweep_rows(factor: Array, numerator: Array, gram: Array, sweeps: int) -> Non
                         for s in range(rank):
                             slope -= f[s] * g[s, r]
                         f[r] = max(f[r] + slope / g[r, r], 0.0)
-
-
-def khatri_rao(factors: list[Array]) -> Array:
-    """Column-wise Kronecker products of each restart: ``(prod n_row, n_restart * rank)``."""
-    first, *rest = (f.transpose(1, 0, 2) for f in factors)
-    product = reduce(lambda a, b: (a[:, None] * b[None]).reshape(-1, *b.shape[1:]), rest, first)
-    return np.ascontiguousarray(product).reshape(product.shape[0], -1)
 
 
 def gram_of(factor: Array) -> Array:
