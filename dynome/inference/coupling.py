@@ -14,8 +14,8 @@ from dynome.connectome.edge_table import EdgeTable
 from dynome.errors import InputError, Problems, listed
 from dynome.inference.associations import NAMES, Measure, association, prepared
 from dynome.inference.pairs import Floats, Pairs, Wired, known_pairs, summed, wired_pairs
-from dynome.inference.permutation import permutation_p_value, z_score
 from dynome.inference.summaries import binned_means, layer_contrasts, pair_table
+from dynome.permutation import permutation_p_value, z_score
 from dynome.schema import NODE, PAIR, SOURCE, TARGET
 
 Null = Literal["degree", "erdos_renyi", "weights"]

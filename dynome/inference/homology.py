@@ -12,7 +12,7 @@ from dynome import labels, schema, seeds, units
 from dynome.connectome.worm_names import homologue
 from dynome.errors import InputError, Problems, listed
 from dynome.inference.pairs import Floats, Integers
-from dynome.inference.permutation import permutation_p_value, z_score
+from dynome.permutation import permutation_p_value, z_score
 from dynome.schema import PAIR, SOURCE, TARGET
 
 

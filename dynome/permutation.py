@@ -1,9 +1,10 @@
-"""What an observed statistic means against a null distribution of draws."""
+"""What an observed statistic means against a null distribution of draws, and what many of them mean together."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control
 
 # Statistics that are equal on paper may differ in the last digits, because sums were taken in another order.
 _SAME = 1e-10
@@ -74,3 +75,38 @@ def z_score(observed: ArrayLike, null: ArrayLike) -> NDArray[np.float64]:
     spread = np.sqrt(square / np.where(n > 1, n - 1, np.nan))
     z: NDArray[np.float64] = (value - mean) / np.where(spread > _SAME * np.abs(mean), spread, np.nan)
     return z
+
+
+def q_value(p_value: ArrayLike) -> NDArray[np.float64]:
+    r"""Smallest false discovery rate at which each of many tests is called.
+
+    Parameters
+    ----------
+    p_value : (...)
+        One p-value a test, of one family. NaN is a test that was not done; it does not count.
+
+    Returns
+    -------
+    (...)
+        In the order of `p_value`; NaN stays NaN.
+
+    Notes
+    -----
+    Of the tests with ``q_value <= 0.05``, at most 5 % are false on average, where tests are independent or depend
+    positively [1]_.
+
+    References
+    ----------
+    .. [1] Benjamini & Hochberg, J R Stat Soc B 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
+
+    Examples
+    --------
+    >>> q_value([0.01, 0.04, np.nan, 0.5]).round(3)
+    array([0.03, 0.06,  nan, 0.5 ])
+    """
+    p = np.asarray(p_value, dtype=np.float64)
+    q = np.full(p.shape, np.nan)
+    known = ~np.isnan(p)
+    if known.any():
+        q[known] = false_discovery_control(p[known])
+    return q

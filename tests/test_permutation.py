@@ -1,4 +1,4 @@
-"""Evidence for inference/permutation.py: closed forms, the size of the test, missing draws."""
+"""Evidence for permutation.py: closed forms, the size of the test, missing draws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 
-from dynome.inference import permutation_p_value, z_score
+from dynome.inference import permutation_p_value, q_value, z_score
 
 
 def test_the_observed_statistic_is_one_of_the_draws():
@@ -41,3 +41,18 @@ def test_missing_draws_are_left_out_and_nothing_is_made_of_nothing():
     assert z_score(3.0, [-1.0, 0.0, 1.0, nan]) == 3
     np.testing.assert_array_equal(permutation_p_value([nan, 1.0], [[0.0, 1.0], [nan, nan]]), [nan, nan])
     np.testing.assert_array_equal(z_score([1.0, 1.0], [[2.0, 2.0], [nan, 1.0]]), [nan, nan])
+
+
+@settings(max_examples=20, deadline=None)
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_false_discovery_rates_follow_the_step_up_rule(p):
+    p = np.array(p)
+    by_size = np.sort(p)
+    closed = [min(by_size[k] * p.size / (k + 1) for k in range(int((by_size < v).sum()), p.size)) for v in p]
+    np.testing.assert_allclose(q_value(p), np.minimum(closed, 1.0))
+
+
+def test_a_test_that_was_not_done_does_not_count():
+    p = np.array([[0.01, np.nan], [0.04, 0.5]])
+    np.testing.assert_allclose(q_value(p), [[0.03, np.nan], [0.06, 0.5]])
+    assert np.isnan(q_value([np.nan])).all()
