@@ -39,6 +39,7 @@ Array = NDArray[np.float64]
 _SWEEPS = 3  # coordinate sweeps a mode; more cost time and hardly lower the error
 _BETA, _GROW, _SHRINK = 0.5, 1.05, 1.5  # extrapolation: first step, growth after success, division after failure
 _HALF, _SHORTEST = 0.5, 1e-4  # steps of shared factors
+_ROUNDS = 20  # of `regress`, whose bound on the penalties of other modes is drawn anew in each
 
 
 class CPFit(NamedTuple):
@@ -60,6 +61,11 @@ class CPFit(NamedTuple):
     error: Array
     objective: Array
     converged: NDArray[np.bool_]
+
+    def final_error(self) -> Array:
+        """Error of each start where it stopped: ``(n_restart,)``."""
+        last = (~np.isnan(self.error)).sum(0) - 1
+        return np.asarray(self.error[last, np.arange(last.size)])
 
 
 class _Task(NamedTuple):
@@ -227,7 +233,7 @@ def regress(x: Operand, factors: Sequence[Array], *, max_iter: int, penalties: P
     factors : sequence of (n_restart, n_n, rank)
         The first is the start.
     max_iter : int
-        Sweeps over the rows.
+        Sweeps over the rows, at least 20.
     penalties : Penalties or None
         As in `factorize`.
 
@@ -238,5 +244,7 @@ def regress(x: Operand, factors: Sequence[Array], *, max_iter: int, penalties: P
     task = _task(x, factors, penalties, (), ())
     held = [x.asarray(f) * 1.0 for f in factors]
     _, numerator = next(iter(x.numerators(held, [0])))
-    minimise(x, held[0], numerator, _block(task, held, 0, x.gram(held, 0)), max_iter)
+    gram, rounds = x.gram(held, 0), _ROUNDS if task.penalised else 1
+    for _ in range(rounds):
+        minimise(x, held[0], numerator, _block(task, held, 0, gram), max_iter // rounds)
     return x.to_numpy(held[0])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self, get_args
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from dynome import align, progress, seeds
+from dynome import progress, seeds
 from dynome.dynamics.tensor import hals
-from dynome.dynamics.tensor.operands.dense import DenseOperand
-from dynome.errors import InputError, Problems, listed
+from dynome.dynamics.tensor.components import labelled_components, restart_similarity
+from dynome.dynamics.tensor.cp_constraints import Constraints, constraints_of, penalties_of
+from dynome.dynamics.tensor.operands.choice import Precision, Tensor, operand_of
+from dynome.dynamics.tensor.starts import constrained, extended, random_factors
+from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData
 
 Array = NDArray[np.float64]
@@ -29,10 +33,29 @@ class NonnegativeCP(Estimator):
         Number of components.
     n_restarts : int
         Random starts; all are fitted at once and the best is kept.
+    smoothness : dict of dim to length, or None
+        Loadings along the dim follow a curve that is smooth over this length, in the unit of the dim's coordinate
+        (``{"time": 2.0}``: 2 s), or in samples where it has none.
+    sparsity : dict of dim to float, or None
+        Loadings below so many times the mean loading of their component become 0 (``{"pair": 0.5}``).
+    orthogonality : dict of dim to float, or None
+        Components avoid the same labels of the dim; at 1, as strongly as if they were equal along all other dims.
+    shared : list of (dim, dim), or None
+        Dims that have one factor in common, as ``[("source", "target")]`` of a symmetric matrix in time.
+    fixed : dict of dim to (dim, component), or None
+        Factors that are given and stay; the components keep the order and the labels they have there.
+    init : None, "random" or Dataset
+        Components to begin with: the ``results_`` of a fit of equal or smaller rank over the same labels. The missing
+        components begin at 0 along one dim, so that a larger rank never has a larger error. With an equal rank there
+        is one start.
     max_iter : int
         Iterations at most.
     tol : float
-        A start stops when its relative error changes by less than this in an iteration.
+        A start stops when its relative cost changes by less than this in an iteration.
+    dtype : {"float64", "float32"}
+        How the tensor is stored; all else is float64.
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"auto"``.
     random_state : int or None
         Seed; None draws one, which ``results_.attrs["random_state"]`` records.
 
@@ -41,15 +64,21 @@ class NonnegativeCP(Estimator):
     results_ : Dataset
         For a tensor over ``(time, animal, pair)``: ``time_factor (time, component)``, ``animal_factor``,
         ``pair_factor`` with columns of Euclidean norm 1; ``weight (component)`` in the unit of the tensor, largest
-        first; ``history (iteration)``, the relative squared error of the best start; ``relative_error`` of it;
-        ``restart_error (restart)`` and ``restart_similarity (restart)``, how well each start found the same components.
+        first; ``relative_error``, the squared residual over the squared data, and its square root ``residual_ratio``;
+        ``history (iteration)``, the relative cost (error and penalties) of the best start; ``restart_error (restart)``
+        and ``restart_similarity (restart)``, how well each start found the same components.
 
     Notes
     -----
-    Minimises :math:`\sum_{observed} (x - \sum_r w_r \prod_n f^{(n)}_r)^2` over nonnegative factors by HALS
-    (Cichocki & Phan 2009, DOI 10.1587/transfun.E92.A.708) with extrapolation. NaN is a missing entry and is left out
-    of the sum exactly; nothing is imputed. ``restart_similarity`` is the matched product of cosines over modes
-    (Acar et al. 2011, DOI 10.1002/cem.1335), averaged over components.
+    Minimises :math:`\sum_{observed} v (x - \sum_r w_r \prod_n f^{(n)}_r)^2` over nonnegative factors by HALS
+    (Cichocki & Phan 2009, DOI 10.1587/transfun.E92.A.708) with extrapolation; :math:`v` are the weights of the entries.
+    NaN is a missing entry and is left out of the sum exactly; nothing is imputed. A fibre may be missing as a whole, a
+    label that has no observed entry at all is an error. ``restart_similarity`` is the matched product of cosines over
+    modes (Acar et al. 2011, DOI 10.1002/cem.1335), averaged over components.
+
+    Penalties are functions of the normalised columns times :math:`w_r^2` (`dynome.dynamics.tensor.penalties`), so
+    that their strengths mean the same in every unit of the data. Clocks may be irregular: smoothness weighs each step
+    by its length.
 
     What the data do not determine, the fit does not invent: where a pair was observed only in animals in which a
     component is nearly silent, the loading of that pair is nearly free and can be large. Keep pairs that most animals
@@ -63,6 +92,8 @@ class NonnegativeCP(Estimator):
     >>> model = NonnegativeCP(rank=2, n_restarts=5, random_state=0).fit(x)
     >>> bool(model.results_.relative_error < 1e-3)
     True
+    >>> bool(NonnegativeCP(rank=3, init=model.results_).fit(x).results_.relative_error <= model.results_.relative_error)
+    True
     """
 
     missing_data: ClassVar[MissingData] = "mask"
@@ -72,17 +103,33 @@ class NonnegativeCP(Estimator):
         rank: int = 5,
         *,
         n_restarts: int = 10,
+        smoothness: Mapping[str, float] | None = None,
+        sparsity: Mapping[str, float] | None = None,
+        orthogonality: Mapping[str, float] | None = None,
+        shared: Sequence[tuple[str, str]] | None = None,
+        fixed: Mapping[str, xr.DataArray] | None = None,
+        init: xr.Dataset | str | None = None,
         max_iter: int = 500,
         tol: float = 1e-7,
+        dtype: Precision = "float64",
+        device: str = "cpu",
         random_state: int | None = None,
     ) -> None:
         self.rank = rank
         self.n_restarts = n_restarts
+        self.smoothness = smoothness
+        self.sparsity = sparsity
+        self.orthogonality = orthogonality
+        self.shared = shared
+        self.fixed = fixed
+        self.init = init
         self.max_iter = max_iter
         self.tol = tol
+        self.dtype = dtype
+        self.device = device
         self.random_state = random_state
 
-    def fit(self, X: xr.DataArray, y: None = None) -> Self:
+    def fit(self, X: xr.DataArray, y: None = None, *, weights: xr.DataArray | None = None) -> Self:
         """Factorise a tensor.
 
         Parameters
@@ -91,34 +138,66 @@ class NonnegativeCP(Estimator):
             At least two dims, the sample dim first by custom. NaN is missing.
         y : None
             Ignored.
+        weights : DataArray or None
+            How much each entry counts, at least 0, over some or all of the dims (``1 / variance`` of each animal, say).
+            Only ratios matter.
 
         Raises
         ------
         InputError
-            If a value is negative or infinite, or a slice has no observed entry, or a parameter is out of range.
+            If a value is negative or infinite, or a label has no observed entry, or a parameter is out of range or
+            does not fit the tensor.
         """
         started = time.perf_counter()
         self._check_parameters()
-        x, mask = _observed(X)
-        seed = seeds.resolve(self.random_state)
-        generators = [seeds.generator(seed, "restart", k) for k in range(self.n_restarts)]
-        starts = hals.random_factors(x.shape, self.rank, float(np.linalg.norm(x)), generators)
-        with progress.task(f"{self.n_restarts} starts of rank {self.rank}"):
-            fit = hals.factorize(DenseOperand(x, mask), starts, max_iter=self.max_iter, tol=self.tol)
-        final = np.nanmin(fit.error, axis=0)
-        best = int(np.argmin(final))
-        results = _labelled(X, [f[best] for f in fit.factors]).assign(
-            history=("iteration", fit.error[:, best][~np.isnan(fit.error[:, best])], {"units": "1"}),
-            relative_error=((), final[best], {"units": "1", "long_name": "squared residual / squared data"}),
-            restart_error=("restart", final, {"units": "1"}),
-            restart_similarity=("restart", _similarity(fit.factors, best), {"units": "1"}),
+        tensor = operand_of(X, weights=weights, dtype=self.dtype, device=self.device)
+        asked = constraints_of(
+            tensor,
+            self.rank,
+            smoothness=self.smoothness,
+            sparsity=self.sparsity,
+            orthogonality=self.orthogonality,
+            shared=self.shared,
+            fixed=self.fixed,
+            init=self.init,
         )
+        seed = seeds.resolve(self.random_state)
+        starts = self._starts(tensor, asked, seed)
+        with progress.task(f"{len(starts[0])} starts of rank {self.rank}"):
+            fit = hals.factorize(
+                tensor.operand,
+                starts,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                penalties=asked.penalties,
+                fixed=list(asked.fixed),
+                shared=asked.shared,
+            )
+        best = int(np.nanmin(fit.objective, axis=0).argmin())
+        results = labelled_components(
+            [f[best] for f in fit.factors],
+            tensor.dims,
+            tensor.coords,
+            units=tensor.units,
+            name=tensor.name,
+            labels=asked.labels,
+        )
+        history = fit.objective[:, best][~np.isnan(fit.objective[:, best])]
+        final = fit.final_error()
         return self._finish(
-            results,
+            results.assign(
+                history=("iteration", history, {"units": "1", "long_name": "relative cost"}),
+                relative_error=((), final[best], {"units": "1", "long_name": "squared residual / squared data"}),
+                residual_ratio=((), np.sqrt(final[best]), {"units": "1", "long_name": "residual norm / data norm"}),
+                restart_error=("restart", final, {"units": "1"}),
+                restart_similarity=("restart", restart_similarity(fit.factors, best), {"units": "1"}),
+            ),
             started=started,
             converged=bool(fit.converged[best]),
-            n_iter=results.sizes["iteration"],
+            n_iter=history.size,
             random_state=seed,
+            device=tensor.device,
+            dtype=self.dtype,
         )
 
     def transform(self, X: xr.DataArray) -> xr.DataArray:
@@ -132,18 +211,14 @@ class NonnegativeCP(Estimator):
         Returns
         -------
         (sample, component)
-            In the units of ``weight * factor``: its columns are not normalised.
+            In the units of ``weight * factor``: its columns are not normalised. Penalties hold as in `fit`.
         """
         results = self._fitted()
-        sample, *others = results.attrs["dims"]
-        X = _same_labels(X, results, sample, others)
-        x, mask = _observed(X, samples_only=True)
-        fixed = [results[f"{d}_factor"].to_numpy()[None] for d in others]
-        start = [np.zeros((1, x.shape[0], fixed[0].shape[2])), *fixed]
-        factor = hals.regress(DenseOperand(x, mask), start, max_iter=_INNER_ITER)
-        coords = {n: c for n, c in X.coords.items() if set(c.dims) <= {sample}}
+        tensor, factors = self._regressed(X)
+        sample = tensor.dims[0]
+        coords = {n: c for n, c in tensor.coords.items() if set(c.dims) <= {sample}}
         return xr.DataArray(
-            factor[0],
+            factors[0][0],
             dims=(sample, "component"),
             coords={**coords, "component": results["component"].to_numpy()},
             name=f"{sample}_factor",
@@ -173,8 +248,34 @@ class NonnegativeCP(Estimator):
 
     def score(self, X: xr.DataArray, y: None = None) -> float:
         """One minus the relative squared error of new samples over their observed entries; 1 is best."""
-        residual = X - self.inverse_transform(self.transform(X))
-        return 1.0 - float((residual**2).sum() / (X**2).sum())
+        tensor, factors = self._regressed(X)
+        x = tensor.operand
+        return 1.0 - float(x.squared_residual([x.asarray(f) for f in factors])[0] / x.squared_norm)
+
+    def _regressed(self, X: xr.DataArray) -> tuple[Tensor, list[Array]]:
+        """New samples, and the factors that describe them."""
+        results = self._fitted()
+        sample, *others = results.attrs["dims"]
+        tensor = operand_of(
+            _same_labels(X, results, sample, others), dtype=self.dtype, device=self.device, samples_only=True
+        )
+        held = [results[f"{d}_factor"].to_numpy()[None] for d in others]
+        start = [np.zeros((1, tensor.operand.shape[0], held[0].shape[2])), *held]
+        penalties = penalties_of(tensor, self.shared, self.smoothness, self.sparsity, self.orthogonality)
+        first = hals.regress(tensor.operand, start, max_iter=_INNER_ITER, penalties=penalties)
+        return tensor, [first, *held]
+
+    def _starts(self, tensor: Tensor, asked: Constraints, seed: int) -> list[Array]:
+        """Random factors, with what is known in them."""
+        known = asked.known
+        n = 1 if known is not None and known[0].shape[1] == self.rank else self.n_restarts
+        generators = [seeds.generator(seed, "restart", k) for k in range(n)]
+        x = tensor.operand
+        starts = random_factors(x.shape, self.rank, float(np.sqrt(x.squared_norm)), generators)
+        if known is not None:
+            held = {*asked.fixed, *(m for pair in asked.shared for m in pair)}
+            starts = extended(known, starts, next((m for m in range(len(starts)) if m not in held), None))
+        return constrained(starts, asked.fixed, asked.shared)
 
     def _check_parameters(self) -> None:
         problems = Problems("cannot fit a nonnegative CP")
@@ -184,65 +285,9 @@ class NonnegativeCP(Estimator):
                 problems.add(f"{name} must be an integer of at least 1, got {value!r}")
         if not self.tol >= 0:
             problems.add(f"tol must be >= 0, got {self.tol!r}")
+        if self.dtype not in get_args(Precision):
+            problems.add(f"dtype must be one of {', '.join(get_args(Precision))}, got {self.dtype!r}")
         problems.raise_if_any(InputError)
-
-
-def _observed(X: xr.DataArray, *, samples_only: bool = False) -> tuple[Array, Array | None]:
-    """Values with 0 for NaN, and the mask, of size 1 along dims where it does not vary."""
-    if not isinstance(X, xr.DataArray):
-        raise InputError(f"expected a DataArray, got {type(X).__name__}; name its dims first")
-    problems = Problems("cannot factorise this tensor")
-    if X.ndim < 2 or 0 in X.shape:
-        problems.add(f"expected at least 2 dims, none empty, found {dict(X.sizes)}")
-        problems.fail(InputError)
-    x = np.ascontiguousarray(X.to_numpy(), dtype=np.float64)
-    missing = np.isnan(x)
-    if (negative := int((x < 0).sum())) > 0:
-        problems.add(f"expected values >= 0, found {negative} negative ones; use a nonnegative affinity or split signs")
-    if (infinite := int(np.isinf(x).sum())) > 0:
-        problems.add(f"found {infinite} infinite values; NaN is the missing value")
-    for axis, dim in enumerate(X.dims[:1] if samples_only else X.dims):
-        if (empty := missing.all(tuple(k for k in range(x.ndim) if k != axis))).any():
-            names = X[dim].to_numpy()[empty].tolist()
-            problems.add(f"{len(names)} of {dim} have no observed entry: {listed(names)}; drop them")
-    if not problems.found and not x[~missing].any():
-        problems.add("every observed entry is 0; there is nothing to factorise")
-    problems.raise_if_any(InputError)
-    if not missing.any():
-        return x, None
-    mask = (~missing).astype(np.float64)
-    for axis in range(x.ndim):
-        first = mask.take([0], axis=axis)
-        if (mask == first).all():
-            mask = first
-    return np.where(missing, 0.0, x), np.ascontiguousarray(mask)
-
-
-def _labelled(X: xr.DataArray, factors: list[Array]) -> xr.Dataset:
-    """Factors of norm 1 with the tensor's coordinates, components by weight."""
-    norms = np.stack([np.linalg.norm(f, axis=0) for f in factors])
-    weight = norms.prod(0)
-    order = np.argsort(-weight, kind="stable")
-    unit = [np.divide(f, n, out=np.zeros_like(f), where=n > 0)[:, order] for f, n in zip(factors, norms, strict=True)]
-    coords = {n: c for n, c in X.coords.items() if len(c.dims) <= 1}
-    units = X.attrs.get("units", "1")
-    data: dict[str, Any] = {
-        f"{d}_factor": ((d, "component"), f, {"units": "1"}) for d, f in zip(X.dims, unit, strict=True)
-    }
-    data["weight"] = ("component", weight[order], {"units": units})
-    attrs = {"dims": [str(d) for d in X.dims], "tensor": str(X.name or "tensor")}
-    return xr.Dataset(data, {**coords, "component": np.arange(weight.size)}, attrs)
-
-
-def _similarity(factors: list[Array], best: int) -> Array:
-    """How well each start found the components of the best one: the mean matched product of cosines."""
-    reference = [f[best] for f in factors]
-    return np.array(
-        [
-            align.match(align.cp_similarity(reference, [f[k] for f in factors])).similarity.mean()
-            for k in range(len(factors[0]))
-        ]
-    )
 
 
 def _same_labels(X: xr.DataArray, results: xr.Dataset, sample: str, others: list[str]) -> xr.DataArray:

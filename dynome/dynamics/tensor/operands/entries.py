@@ -1,0 +1,110 @@
+"""Entries of a labelled tensor as arrays: what is observed, how much it counts, and what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import DTypeLike, NDArray
+
+from dynome.errors import InputError, Problems, listed
+
+SUBJECT = "cannot factorise this tensor"
+
+
+def observed(
+    X: xr.DataArray, weights: xr.DataArray | None = None, *, dtype: DTypeLike = np.float64, samples_only: bool = False
+) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Values times weights with 0 for what is missing, and the weights.
+
+    Parameters
+    ----------
+    X : DataArray
+        Nonnegative, at least two dims. NaN is missing.
+    weights : DataArray or None
+        How much each entry counts, at least 0, over some or all of the dims; 0 is missing. Only ratios matter: the mean
+        over observed entries is set to 1.
+    dtype : float32 or float64
+        Of the values.
+    samples_only : bool
+        Whether labels of other dims than the first may be without any observed entry.
+
+    Returns
+    -------
+    values : (n_1, ..., n_N)
+        C-contiguous; the caller may keep it.
+    mask : (1 or n_1, ..., 1 or n_N) or None
+        Weights, of size 1 along dims where they do not vary; None where every entry counts alike.
+
+    Raises
+    ------
+    InputError
+        If a value is negative or infinite, a label has no observed entry, all is 0, or the weights do not fit.
+    """
+    problems = Problems(SUBJECT)
+    if X.ndim < 2 or 0 in X.shape:
+        problems.add(f"expected at least 2 dims, none empty, found {dict(X.sizes)}")
+        problems.fail(InputError)
+    x = np.ascontiguousarray(X.to_numpy(), dtype=dtype)
+    missing: NDArray[np.bool_] = np.isnan(x)
+    if (negative := int((x < 0).sum())) > 0:
+        problems.add(f"expected values >= 0, found {negative} negative ones; use a nonnegative affinity or split signs")
+    if (infinite := int(np.isinf(x).sum())) > 0:
+        problems.add(f"found {infinite} infinite values; NaN is the missing value")
+    seen = np.asarray(~missing)
+    counts = None if weights is None else _checked_weights(X, weights, problems)
+    if counts is not None:
+        seen &= counts > 0
+    for axis, dim in enumerate(X.dims[:1] if samples_only else X.dims):
+        if not (found := seen.any(tuple(k for k in range(x.ndim) if k != axis))).all():
+            names = X[dim].to_numpy()[~found].tolist()
+            problems.add(f"{len(names)} of {dim} have no observed entry: {listed(names)}; drop them")
+    if not problems.found and not (x > 0).any(where=seen):
+        problems.add("every observed entry is 0; there is nothing to factorise")
+    problems.raise_if_any(InputError)
+    if counts is None and seen.all():
+        return x, None
+    mask = _compressed(seen).astype(np.float64) if counts is None else _compressed(_normalised(counts * seen))
+    x = x.copy() if np.shares_memory(x, X.to_numpy()) else x
+    x[~seen] = 0.0
+    if counts is not None:
+        x *= mask
+    return x, mask
+
+
+def _checked_weights(X: xr.DataArray, weights: xr.DataArray, problems: Problems) -> NDArray[np.float64] | None:
+    """Weights with the dims of the tensor, of size 1 where they have none; None if they can't be used."""
+    if not isinstance(weights, xr.DataArray) or not set(weights.dims) <= set(X.dims):
+        problems.add(f"weights must be a DataArray over dims of {X.dims}, got {_described(weights)}")
+        return None
+    for dim in weights.dims:
+        if weights.sizes[dim] != X.sizes[dim]:
+            problems.add(f"weights have {weights.sizes[dim]} labels along {dim}, expected {X.sizes[dim]}")
+        elif dim in weights.coords and dim in X.coords and not np.array_equal(weights[dim], X[dim]):
+            problems.add(f"weights have other labels along {dim}; give them those of the tensor, in its order")
+    values = weights.to_numpy()
+    if values.dtype.kind not in "biuf" or not (np.isfinite(values) & (values >= 0)).all():
+        problems.add("weights must be finite numbers >= 0; 0 leaves an entry out")
+    if problems.found:
+        return None
+    missing = [d for d in X.dims if d not in weights.dims]
+    return weights.expand_dims(missing).transpose(*X.dims).to_numpy().astype(np.float64)
+
+
+def _described(value: object) -> str:
+    return f"dims {value.dims}" if isinstance(value, xr.DataArray) else f"a {type(value).__name__}"
+
+
+def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    positive = weights > 0
+    return weights / weights.mean(where=positive) if positive.any() else weights
+
+
+def _compressed(mask: NDArray[Any]) -> NDArray[Any]:
+    """Size 1 along axes where nothing varies."""
+    for axis in range(mask.ndim):
+        first = mask.take([0], axis=axis)
+        if (mask == first).all():
+            mask = first
+    return np.ascontiguousarray(mask)
