@@ -39,31 +39,32 @@ class DenseOperand:
         x = np.ascontiguousarray(x, dtype=x.dtype if x.dtype == np.float32 else np.float64)
         self.resolution = _RESOLUTION[x.dtype.name]
         self.mask = None if mask is None else narrow(mask)
-        self._rows = math.prod(self.shape[m] for m in halves(self.shape)[0])
-        self._weights = None if self.mask is None else weights_by_row(self.mask, self.shape)
-        matrix = x.reshape(self._rows, -1)
-        self.squared_norm = _squared_norm(matrix, self._weights)
-        self.x: NDArray[Any] = _weighted(matrix, self._weights).reshape(self.shape)
+        self.n_left = math.prod(self.shape[m] for m in halves(self.shape)[0])
+        self.weights = None if self.mask is None else weights_by_row(self.mask, self.shape)
+        matrix = x.reshape(self.n_left, -1)
+        self.squared_norm = _squared_norm(matrix, self.weights)
+        self.x: NDArray[Any] = _weighted(matrix, self.weights).reshape(self.shape)
 
     def numerators(self, factors: list[Array], modes: Sequence[int]) -> Iterator[tuple[int, Array]]:
         """See `Operand.numerators`."""
-        matrix = self.x.reshape(self._rows, -1)
+        matrix = self.x.reshape(self.n_left, -1)
         yield from products(self.shape, factors, modes, lambda left, flip: times_matrix(left, matrix, transposed=flip))
 
     def gram(self, factors: list[Array], mode: int) -> Array:
         """See `Operand.gram`."""
-        return full_gram(factors, mode) if self.mask is None else masked_gram(self.mask, factors, mode)
+        gram: Array = full_gram(factors, mode) if self.mask is None else masked_gram(self.mask, factors, mode)
+        return gram
 
     def squared_residual(self, factors: list[Array]) -> Array:
         """See `Operand.squared_residual`."""
-        matrix = self.x.reshape(self._rows, -1)
+        matrix = self.x.reshape(self.n_left, -1)
         first, second = halves(self.shape)
         left = np.ascontiguousarray(khatri_rao([factors[m] for m in first]).swapaxes(1, 2))
         right = khatri_rao([factors[m] for m in second])
         out = np.zeros(left.shape[0])
         for rows in blocks(matrix.shape):
             data = matrix[rows].astype(np.float64, copy=False)
-            weight = None if self._weights is None else self._weights(rows)
+            weight = None if self.weights is None else self.weights(rows)
             for k in range(out.size):
                 out[k] += _squared_difference(data, left[k, rows] @ right[k], weight)
         return out

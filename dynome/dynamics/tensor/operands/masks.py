@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import reduce
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,14 @@ def weights_by_row(mask: Mask, shape: tuple[int, ...]) -> Rows:
     return written
 
 
-def masked_gram(mask: Mask, factors: list[Array], mode: int) -> Array:
+def masked_gram(
+    mask: Any,
+    factors: list[Any],
+    mode: int,
+    *,
+    times: Callable[..., Any] = times_matrix,
+    empty: Callable[[tuple[int, ...]], Any] = np.empty,
+) -> Any:
     """Gram matrices over observed entries, one a row where the mask varies along the mode.
 
     Parameters
@@ -74,6 +82,8 @@ def masked_gram(mask: Mask, factors: list[Array], mode: int) -> Array:
         One array a mode.
     mode : int
         The mode whose rows are wanted.
+    times, empty : callable
+        `times_matrix` and ``np.empty``, or what does the same in torch.
 
     Returns
     -------
@@ -81,22 +91,18 @@ def masked_gram(mask: Mask, factors: list[Array], mode: int) -> Array:
     """
     n_restart, _, rank = factors[0].shape
     one, other = np.triu_indices(rank)
-    varying = [m for m in range(mask.ndim) if mask.shape[m] > 1]
-    constant = reduce(
-        np.multiply,
-        [gram_of(factors[m])[:, one, other] for m in range(mask.ndim) if m != mode and m not in varying],
-        np.ones((n_restart, one.size)),
-    )
-    small = mask.reshape([mask.shape[m] for m in varying])
-    group = max(1, _GROUP // (_longest(small.shape) * one.size))
     full = np.empty((rank, rank), dtype=np.intp)
     full[one, other] = full[other, one] = np.arange(one.size)
-    out = np.empty((n_restart, mask.shape[mode], rank, rank))
+    varying = [m for m in range(mask.ndim) if mask.shape[m] > 1]
+    small = mask.reshape([mask.shape[m] for m in varying])
+    grams = [gram_of(factors[m])[:, one, other] for m in range(mask.ndim) if m != mode and m not in varying]
+    group = max(1, _GROUP // (_longest(small.shape) * one.size))
+    out = empty((n_restart, mask.shape[mode], rank, rank))
     for start in range(0, n_restart, group):
         rows = slice(start, start + group)
         squared = [factors[m][rows][:, :, one] * factors[m][rows][:, :, other] for m in varying]
-        observed = _observed(small, squared, varying.index(mode) if mode in varying else None)
-        np.take(observed * constant[rows, None], full, axis=2, out=out[rows])
+        observed = _observed(small, squared, varying.index(mode) if mode in varying else None, times)
+        out[rows] = reduce(mul, [g[rows, None] for g in grams], observed)[:, :, full]
     return out
 
 
@@ -106,17 +112,14 @@ def _longest(shape: tuple[int, ...]) -> int:
     return max(math.prod(shape[k] for k in side) for side in sides)
 
 
-def _observed(mask: Mask, squared: list[Array], axis: int | None) -> Array:
+def _observed(mask: Any, squared: list[Any], axis: int | None, times: Callable[..., Any]) -> Any:
     """Sum of products of squared factors over observed entries, a row of `axis` each or over all."""
     if mask.ndim == 0:
-        return np.full((1, 1, 1), float(mask))
+        return float(mask)
     if mask.ndim == 1:
-        seen = mask.astype(np.float64)
-        return seen[None, :, None] if axis is not None else (seen @ squared[0])[:, None]
-    sizes = mask.shape
-    first, _ = halves(sizes)
-    matrix = mask.reshape(math.prod(sizes[k] for k in first), -1)
-    wanted = 0 if axis is None else axis
-    _, rows = next(products(sizes, squared, [wanted], lambda left, flip: times_matrix(left, matrix, transposed=flip)))
-    found: Array = rows if axis is not None else (rows * squared[0]).sum(1, keepdims=True)
-    return found
+        seen = mask[None, :, None]
+        return seen * (squared[0] * 0 + 1) if axis is not None else (seen * squared[0]).sum(1)[:, None]
+    first, _ = halves(mask.shape)
+    matrix = mask.reshape(math.prod(mask.shape[k] for k in first), -1)
+    _, rows = next(products(mask.shape, squared, [axis or 0], lambda left, flip: times(left, matrix, transposed=flip)))
+    return rows if axis is not None else (rows * squared[0]).sum(1)[:, None]

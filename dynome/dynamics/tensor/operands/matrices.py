@@ -40,7 +40,7 @@ def times_matrix(left: Array, matrix: NDArray[Any], *, transposed: bool) -> Arra
     return out
 
 
-def blocks(shape: tuple[int, ...]) -> list[slice]:
-    """Slices of rows that stay in cache."""
-    step = max(1, _BLOCK // shape[1])
+def blocks(shape: tuple[int, ...], entries: int = _BLOCK) -> list[slice]:
+    """Slices of rows with about so many entries each; by default they stay in cache."""
+    step = max(1, entries // shape[1])
     return [slice(start, start + step) for start in range(0, shape[0], step)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import reduce
+from operator import mul
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -72,13 +74,11 @@ def _sweep_each(factor: Array, numerator: Array, gram: Array, sweeps: int) -> No
                         f[r] = max(f[r] + slope / g[r, r], 0.0)
 
 
-def gram_of(factor: Array) -> Array:
+def gram_of(factor: Any) -> Any:
     """Gram matrix of each restart: ``(n_restart, rank, rank)``."""
-    gram: Array = np.matmul(factor.transpose(0, 2, 1), factor)
-    return gram
+    return factor.swapaxes(1, 2) @ factor
 
 
-def full_gram(factors: list[Array], mode: int) -> Array:
+def full_gram(factors: list[Any], mode: int) -> Any:
     """One Gram matrix for all rows of a mode where nothing is missing: ``(n_restart, 1, rank, rank)``."""
-    grams = [gram_of(f) for m, f in enumerate(factors) if m != mode]
-    return reduce(np.multiply, grams)[:, None]
+    return reduce(mul, [gram_of(f) for m, f in enumerate(factors) if m != mode])[:, None]
