@@ -15,8 +15,8 @@ SUBJECT = "cannot factorise this tensor"
 
 def observed(
     X: xr.DataArray, weights: xr.DataArray | None = None, *, dtype: DTypeLike = np.float64, samples_only: bool = False
-) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Values times weights with 0 for what is missing, and the weights.
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Values, and which of them are observed or how much each counts.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ def observed(
     Returns
     -------
     values : (n_1, ..., n_N)
-        C-contiguous; the caller may keep it.
-    mask : (1 or n_1, ..., 1 or n_N) or None
-        Weights, of size 1 along dims where they do not vary; None where every entry counts alike.
+        C-contiguous; not to be written to. Anything, NaN too, where the mask is 0 or False.
+    mask : (1 or n_1, ..., 1 or n_N), bool or float64, or None
+        Observed or not, or weights; of size 1 along dims where it does not vary. None where every entry counts alike.
 
     Raises
     ------
@@ -63,14 +63,9 @@ def observed(
     if not problems.found and not (x > 0).any(where=seen):
         problems.add("every observed entry is 0; there is nothing to factorise")
     problems.raise_if_any(InputError)
-    if counts is None and seen.all():
-        return x, None
-    mask = _compressed(seen).astype(np.float64) if counts is None else _compressed(_normalised(counts * seen))
-    x = x.copy() if np.shares_memory(x, X.to_numpy()) else x
-    x[~seen] = 0.0
-    if counts is not None:
-        x *= mask
-    return x, mask
+    if counts is None:
+        return x, None if seen.all() else _compressed(seen)
+    return x, _compressed(_normalised(np.where(seen, counts, 0.0)))
 
 
 def _checked_weights(X: xr.DataArray, weights: xr.DataArray, problems: Problems) -> NDArray[np.float64] | None:
