@@ -180,15 +180,14 @@ def _iterate(task: _Task, plain: list[Any], ahead: list[Any], beta: Array, lengt
     for group in task.groups:
         seen = [(n, _block(task, ahead, m, x.gram(ahead, m))) for m, n in x.numerators(ahead, sorted(group))]
         start = ahead[group[0]]
-        new = start * 1.0
-        minimise(x, new, sum(n for n, _ in seen) / len(seen), mean_block([b for _, b in seen]), _SWEEPS)
+        new = minimise(x, start * 1.0, sum(n for n, _ in seen) / len(seen), mean_block([b for _, b in seen]), _SWEEPS)
         new = start + x.asarray(length)[:, None, None] * (new - start)
         extrapolated = (new + momentum * (new - plain[group[0]])).clip(min=0)
         for m in group:
             plain[m], ahead[m] = new, extrapolated
     for mode, numerator in x.numerators(ahead, task.alone) if task.alone else ():
-        new, gram = ahead[mode] * 1.0, x.gram(ahead, mode)
-        minimise(x, new, numerator, _block(task, ahead, mode, gram), _SWEEPS)
+        gram = x.gram(ahead, mode)
+        new = minimise(x, ahead[mode] * 1.0, numerator, _block(task, ahead, mode, gram), _SWEEPS)
         if mode == task.alone[-1]:
             found = [new if m == mode else f for m, f in enumerate(ahead)]
             squared = _expanded(x, numerator, gram, new)
@@ -246,5 +245,5 @@ def regress(x: Operand, factors: Sequence[Array], *, max_iter: int, penalties: P
     _, numerator = next(iter(x.numerators(held, [0])))
     gram, rounds = x.gram(held, 0), _ROUNDS if task.penalised else 1
     for _ in range(rounds):
-        minimise(x, held[0], numerator, _block(task, held, 0, gram), max_iter // rounds)
+        held[0] = minimise(x, held[0], numerator, _block(task, held, 0, gram), max_iter // rounds)
     return x.to_numpy(held[0])

@@ -20,7 +20,8 @@ that in the block of one mode the penalties of all *other* modes are a ridge of 
   (squared L1 norm: soft thresholding at a level that the column sets itself).
 * orthogonality: 1 makes an overlap in this mode cost as much as if the components were equal in all others.
 
-Written with operators that numpy arrays and torch tensors share.
+Written with operators that numpy arrays and torch tensors share; linked rows are solved in numpy, wherever the operand
+lives.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynome.dynamics.tensor.operands.contract import Operand
+from dynome.dynamics.tensor.smooth_columns import sweep_columns
 
 _TINY = 1e-150  # a norm below this is that of a component which has died
-_ROOT_STEPS = 8  # Newton on a convex piecewise linear function: exact once the zeros no longer change
+_ROOT_STEPS = 12  # Newton on a convex piecewise linear function: exact once the zeros no longer change
 
 
 class Penalties(NamedTuple):
@@ -180,46 +182,35 @@ def mean_block(blocks: Sequence[Block]) -> Block:
     return Block(sum(b.gram for b in blocks) / n, first.links, first.threshold, sum(b.size for b in blocks) / n)
 
 
-def minimise(x: Operand, factor: Any, numerator: Any, block: Block, sweeps: int) -> None:
-    """Lower ``block(f) - 2 n f`` over ``f >= 0``, in place; never raises it."""
-    if block.links is None and not block.threshold:
+def minimise(x: Operand, factor: Any, numerator: Any, block: Block, sweeps: int) -> Any:
+    """A factor with a lower ``block(f) - 2 n f`` over ``f >= 0``, or the same; `factor` is not kept."""
+    if block.links is not None:
+        out = np.ascontiguousarray(x.to_numpy(factor))
+        known = [x.to_numpy(v) for v in (numerator, block.gram, block.links, block.size)]
+        sweep_columns(out, *known, block.threshold, sweeps)
+        return x.asarray(out)
+    if not block.threshold:
         x.sweep(factor, numerator, block.gram, sweeps)
-        return
+        return factor
     for _ in range(sweeps):
         for r in range(factor.shape[2]):
-            _update_column(factor, numerator, block, r)
+            curvature = block.gram[:, :, r, r]
+            others = (factor * block.gram[:, :, :, r]).sum(2) - curvature * factor[:, :, r]
+            strength = block.size[:, r, None] * block.threshold
+            factor[:, :, r] = _thresholded(numerator[:, :, r] - others, curvature, strength, factor[:, :, r])
+    return factor
 
 
-def _update_column(factor: Any, numerator: Any, block: Block, r: int) -> None:
-    """Exact minimum over every other row of one column, then over the rows between (one go without links)."""
-    curvature = block.gram[:, :, r, r] + 0 * factor[:, :, r]
-    target = numerator[:, :, r] - (factor * block.gram[:, :, :, r]).sum(2) + curvature * factor[:, :, r]
-    size = block.size[:, r, None]
-    if block.links is not None:
-        curvature[:, 1:] += size * block.links
-        curvature[:, :-1] += size * block.links
-    for colour in range(1 if block.links is None else 2):
-        rows = slice(None) if block.links is None else slice(colour, None, 2)
-        pull = target * 1
-        if block.links is not None:
-            pull[:, 1:] += size * block.links * factor[:, :-1, r]
-            pull[:, :-1] += size * block.links * factor[:, 1:, r]
-        rest = factor[:, :, r].sum(1) - factor[:, rows, r].sum(1)
-        factor[:, rows, r] = _thresholded(
-            pull[:, rows], curvature[:, rows], size * block.threshold, rest[:, None], factor[:, rows, r].sum(1)[:, None]
-        )
-
-
-def _thresholded(target: Any, curvature: Any, strength: Any, rest: Any, total: Any) -> Any:
-    """Minimum of ``sum(c f^2 - 2 t f) + strength (rest + sum f)^2`` over ``f >= 0``, by the root for ``sum f``."""
+def _thresholded(target: Any, curvature: Any, strength: Any, start: Any) -> Any:
+    """Minimum of ``sum(c f^2 - 2 t f) + strength (sum f)^2`` over ``f >= 0``, by the root for the sum."""
     alive = curvature > 0
     scale = alive / (curvature + ~alive)
+    total = start.sum(1)[:, None]
     for _ in range(_ROOT_STEPS):
-        left = target - strength * (rest + total)
+        left = target - strength * total
         active = (left > 0) * scale
-        gap = (left * active).sum(1)[:, None] - total
-        total = total + gap / (1 + strength * active.sum(1)[:, None])
-    return (target - strength * (rest + total)).clip(min=0) * scale
+        total = total + ((left * active).sum(1)[:, None] - total) / (1 + strength * active.sum(1)[:, None])
+    return (target - strength * total).clip(min=0) * scale
 
 
 def _norms(factor: Any) -> Any:
