@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,7 @@ from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData
 
 Array = NDArray[np.float64]
+Negative = Literal["raise", "fit"]
 
 _INNER_ITER = 500  # exact regression of new samples converges long before
 
@@ -48,6 +49,9 @@ class NonnegativeCP(Estimator):
         Components to begin with: the ``results_`` of a fit of equal or smaller rank over the same labels. The missing
         components begin at 0 along one dim, so that a larger rank never has a larger error. With an equal rank there
         is one start.
+    negative : {"raise", "fit"}
+        What to do with negative entries. ``"fit"`` takes them as they are, which is right for what scatters around 0
+        where there is nothing (an affinity less its chance level); the factors are nonnegative all the same.
     max_iter : int
         Iterations at most.
     tol : float
@@ -109,6 +113,7 @@ class NonnegativeCP(Estimator):
         shared: Sequence[tuple[str, str]] | None = None,
         fixed: Mapping[str, xr.DataArray] | None = None,
         init: xr.Dataset | str | None = None,
+        negative: Negative = "raise",
         max_iter: int = 500,
         tol: float = 1e-7,
         dtype: Precision = "float64",
@@ -123,6 +128,7 @@ class NonnegativeCP(Estimator):
         self.shared = shared
         self.fixed = fixed
         self.init = init
+        self.negative = negative
         self.max_iter = max_iter
         self.tol = tol
         self.dtype = dtype
@@ -150,7 +156,7 @@ class NonnegativeCP(Estimator):
         """
         started = time.perf_counter()
         self._check_parameters()
-        tensor = operand_of(X, weights=weights, dtype=self.dtype, device=self.device)
+        tensor = operand_of(X, weights=weights, dtype=self.dtype, device=self.device, negative=self.negative == "fit")
         asked = constraints_of(
             tensor,
             self.rank,
@@ -257,7 +263,11 @@ class NonnegativeCP(Estimator):
         results = self._fitted()
         sample, *others = results.attrs["dims"]
         tensor = operand_of(
-            _same_labels(X, results, sample, others), dtype=self.dtype, device=self.device, samples_only=True
+            _same_labels(X, results, sample, others),
+            dtype=self.dtype,
+            device=self.device,
+            samples_only=True,
+            negative=self.negative == "fit",
         )
         held = [results[f"{d}_factor"].to_numpy()[None] for d in others]
         start = [np.zeros((1, tensor.operand.shape[0], held[0].shape[2])), *held]
@@ -285,8 +295,9 @@ class NonnegativeCP(Estimator):
                 problems.add(f"{name} must be an integer of at least 1, got {value!r}")
         if not self.tol >= 0:
             problems.add(f"tol must be >= 0, got {self.tol!r}")
-        if self.dtype not in get_args(Precision):
-            problems.add(f"dtype must be one of {', '.join(get_args(Precision))}, got {self.dtype!r}")
+        for name, allowed in (("dtype", get_args(Precision)), ("negative", get_args(Negative))):
+            if getattr(self, name) not in allowed:
+                problems.add(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         problems.raise_if_any(InputError)
 
 

@@ -153,3 +153,20 @@ def test_other_labels_cannot_be_transformed():
 def test_an_unfitted_model_has_nothing_to_tell():
     with pytest.raises(NotFittedError, match=r"call \.fit"):
         NonnegativeCP().inverse_transform()
+
+
+def test_what_scatters_around_nothing_can_be_fitted_and_loses_less_than_its_positive_part():
+    rng = np.random.default_rng(3)
+    curves = [(rng.random((n, 1)) < 0.3) * 1.0 for n in (30, 8, 60)]
+    x = np.einsum("tr,ar,pr->tap", *curves) + rng.standard_normal((30, 8, 60))
+    noisy = xr.DataArray(x, dims=("time", "animal", "pair"))
+    with pytest.raises(InputError, match='negative ones.*negative="fit"'):
+        NonnegativeCP(rank=1, random_state=0).fit(noisy)
+    around = NonnegativeCP(rank=1, negative="fit", random_state=0).fit(noisy).results_
+    above = NonnegativeCP(rank=1, random_state=0).fit(noisy.clip(min=0)).results_
+    planted = curves[2][:, 0] / np.linalg.norm(curves[2])
+    found, lost = (float(planted @ fit.pair_factor.to_numpy()[:, 0]) for fit in (around, above))
+    assert found > 0.9 > lost
+    assert float(around.pair_factor.min()) >= 0
+    with pytest.raises(InputError, match="negative must be one of raise, fit, got 'clip'"):
+        NonnegativeCP(negative="clip").fit(noisy)

@@ -14,6 +14,7 @@ import xarray as xr
 from dynome import device as devices
 from dynome.dynamics.tensor.operands.contract import Operand
 from dynome.dynamics.tensor.operands.dense import DenseOperand
+from dynome.dynamics.tensor.operands.described import operand_of_affinity
 from dynome.dynamics.tensor.operands.entries import observed
 from dynome.errors import InputError
 
@@ -46,19 +47,21 @@ class Tensor(NamedTuple):
 
 
 def operand_of(
-    X: xr.DataArray,
+    X: xr.DataArray | xr.Dataset,
     *,
     weights: xr.DataArray | None = None,
     dtype: Precision = "float64",
     device: str = "cpu",
     samples_only: bool = False,
+    negative: bool = False,
 ) -> Tensor:
     """The operand that suits an input.
 
     Parameters
     ----------
-    X : DataArray
-        A nonnegative tensor with at least two dims; NaN is missing.
+    X : DataArray or Dataset
+        A nonnegative tensor with at least two dims; NaN is missing. Or affinities as `affinity` describes them, which
+        are never formed.
     weights : DataArray or None
         How much each entry counts, over some or all of the dims.
     dtype : {"float64", "float32"}
@@ -67,6 +70,8 @@ def operand_of(
         ``"cpu"``, ``"cuda"``, ``"auto"``, as in `dynome.device.resolve`.
     samples_only : bool
         Whether labels of other dims than the first may be without any observed entry.
+    negative : bool
+        Whether entries may be negative.
 
     Returns
     -------
@@ -77,11 +82,18 @@ def operand_of(
     InputError
         With everything that is wrong with the input.
     """
+    if isinstance(X, xr.Dataset):
+        if weights is not None or device not in ("cpu", "auto"):
+            raise InputError("a described affinity takes no weights and no device; form it first with affinity_tensor")
+        implicit, template = operand_of_affinity(X, dtype=dtype, samples_only=samples_only)
+        return _labelled(implicit, template, "cpu")
     if not isinstance(X, xr.DataArray):
-        raise InputError(f"expected a DataArray, got {type(X).__name__}; name its dims first")
-    x, mask = observed(X, weights, dtype=np.dtype(dtype), samples_only=samples_only)
+        raise InputError(f"expected a DataArray or what affinity() gives, got {type(X).__name__}; name its dims first")
+    x, mask = observed(X, weights, dtype=np.dtype(dtype), samples_only=samples_only, negative=negative)
+    return _labelled(DenseOperand(x, mask), X, devices.resolve(device))
+
+
+def _labelled(operand: Operand, X: xr.DataArray, device: str) -> Tensor:
     coords = {n: c for n, c in X.coords.items() if len(c.dims) <= 1}
     dims = tuple(str(d) for d in X.dims)
-    return Tensor(
-        DenseOperand(x, mask), dims, coords, X.attrs.get("units", "1"), str(X.name or "tensor"), devices.resolve(device)
-    )
+    return Tensor(operand, dims, coords, X.attrs.get("units", "1"), str(X.name or "tensor"), device)

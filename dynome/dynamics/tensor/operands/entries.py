@@ -14,7 +14,12 @@ SUBJECT = "cannot factorise this tensor"
 
 
 def observed(
-    X: xr.DataArray, weights: xr.DataArray | None = None, *, dtype: DTypeLike = np.float64, samples_only: bool = False
+    X: xr.DataArray,
+    weights: xr.DataArray | None = None,
+    *,
+    dtype: DTypeLike = np.float64,
+    samples_only: bool = False,
+    negative: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Values, and which of them are observed or how much each counts.
 
@@ -29,6 +34,8 @@ def observed(
         Of the values.
     samples_only : bool
         Whether labels of other dims than the first may be without any observed entry.
+    negative : bool
+        Whether values may be negative.
 
     Returns
     -------
@@ -48,8 +55,11 @@ def observed(
         problems.fail(InputError)
     x = np.ascontiguousarray(X.to_numpy(), dtype=dtype)
     missing: NDArray[np.bool_] = np.isnan(x)
-    if (negative := int((x < 0).sum())) > 0:
-        problems.add(f"expected values >= 0, found {negative} negative ones; use a nonnegative affinity or split signs")
+    if not negative and (below := int((x < 0).sum())) > 0:
+        problems.add(
+            f"expected values >= 0, found {below} negative ones; use a nonnegative affinity, split signs, or fit what "
+            'scatters around 0 with negative="fit"'
+        )
     if (infinite := int(np.isinf(x).sum())) > 0:
         problems.add(f"found {infinite} infinite values; NaN is the missing value")
     seen = np.asarray(~missing)
@@ -60,7 +70,7 @@ def observed(
         if not (found := seen.any(tuple(k for k in range(x.ndim) if k != axis))).all():
             names = X[dim].to_numpy()[~found].tolist()
             problems.add(f"{len(names)} of {dim} have no observed entry: {listed(names)}; drop them")
-    if not problems.found and not (x > 0).any(where=seen):
+    if not problems.found and not (x != 0).any(where=seen):
         problems.add("every observed entry is 0; there is nothing to factorise")
     problems.raise_if_any(InputError)
     if counts is None:
