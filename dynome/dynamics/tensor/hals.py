@@ -13,13 +13,13 @@ until it does not overshoot. Half the way is the limit that an exact quadratic w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dynome.dynamics.tensor.operands.contract import Operand
+from dynome.dynamics.tensor.operands.contract import OnePassOperand, Operand
 from dynome.dynamics.tensor.penalties import (
     Block,
     Penalties,
@@ -185,7 +185,7 @@ def _iterate(task: _Task, plain: list[Any], ahead: list[Any], beta: Array, lengt
         extrapolated = (new + momentum * (new - plain[group[0]])).clip(min=0)
         for m in group:
             plain[m], ahead[m] = new, extrapolated
-    for mode, numerator in x.numerators(ahead, task.alone) if task.alone else ():
+    for mode, numerator in _numerators(task, plain, ahead, momentum) if task.alone else ():
         gram = x.gram(ahead, mode)
         new = minimise(x, ahead[mode] * 1.0, numerator, _block(task, ahead, mode, gram), _SWEEPS)
         if mode == task.alone[-1]:
@@ -199,6 +199,23 @@ def _iterate(task: _Task, plain: list[Any], ahead: list[Any], beta: Array, lengt
     found = [plain[m] if m in group else f for m, f in enumerate(ahead)]
     _, numerator = next(iter(x.numerators(found, [group[0]])))
     return found, _expanded(x, numerator, x.gram(found, group[0]), found[group[0]])
+
+
+def _numerators(task: _Task, plain: list[Any], ahead: list[Any], momentum: Any) -> Iterator[tuple[int, Any]]:
+    """Numerators of the modes without a partner; where that saves a pass, the first mode is updated on the way."""
+    x = task.x
+    if task.penalised or len(task.alone) < 2 or task.alone[0] != 0 or not isinstance(x, OnePassOperand):
+        return x.numerators(ahead, task.alone)
+    gram = x.gram(ahead, 0)
+    plain[0], ahead[0] = plain[0] * 1.0, ahead[0] * 1.0
+
+    def update(rows: slice, numerator: Any) -> None:
+        new = ahead[0][:, rows] * 1.0
+        minimise(x, new, numerator, plain_block(gram if gram.shape[1] == 1 else gram[:, rows] * 1.0), _SWEEPS)
+        ahead[0][:, rows] = (new + momentum * (new - plain[0][:, rows])).clip(min=0)
+        plain[0][:, rows] = new
+
+    return x.fused_numerators(ahead, task.alone, update)
 
 
 def _block(task: _Task, factors: list[Any], mode: int, gram: Any) -> Block:

@@ -6,8 +6,8 @@ torch); the solver uses only operators that both have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,4 +64,26 @@ class Operand(Protocol):
 
     def to_numpy(self, values: Any) -> NDArray[np.float64]:
         """Numbers of this operand as numpy, the inverse of `asarray`."""
+        ...
+
+
+@runtime_checkable
+class OnePassOperand(Operand, Protocol):
+    """An operand for which reading is dear: the first mode is updated while the rest is added up."""
+
+    def fused_numerators(
+        self, factors: list[Any], modes: Sequence[int], update: Callable[[slice, Any], None]
+    ) -> Iterator[tuple[int, Any]]:
+        """What `Operand.numerators` gives, from a single pass over the entries.
+
+        Parameters
+        ----------
+        factors : list of (n_restart, n_row, rank)
+            As for `numerators`; the first is written to.
+        modes : sequence of int
+            In increasing order. The first is 0; it is updated block by block and not yielded.
+        update : callable
+            ``update(rows, numerator)`` writes new rows into ``factors[0][:, rows]``, from their numerators
+            ``(n_restart, n_row, rank)``.
+        """
         ...

@@ -80,11 +80,25 @@ def products(
         partial = times(rows.reshape(n_restart * rank, length), half is first)
         partial = partial.reshape(n_restart, rank, -1)
         for mode in wanted:
-            yield mode, _contract(partial, factors, half, mode)
+            yield mode, contract(partial, factors, half, mode)
 
 
-def _contract(partial: Any, factors: list[Any], half: range, mode: int) -> Any:
-    """Sum over the modes of the half but one."""
+def contract(partial: Any, factors: list[Any], half: range, mode: int) -> Any:
+    """Sum of a product over the modes of its half but one.
+
+    Parameters
+    ----------
+    partial : (n_restart, rank, product of the rows of the half)
+    factors : list of (n_restart, n_row, rank)
+    half : range
+        Modes of `partial`.
+    mode : int
+        The one to keep.
+
+    Returns
+    -------
+    (n_restart, n_row, rank)
+    """
     n_restart, rank, _ = partial.shape
     for m in reversed(range(mode + 1, half[-1] + 1)):
         weights = _rank_major(factors[m])[..., None]
