@@ -82,3 +82,26 @@ def restart_similarity(factors: Sequence[Array], best: int) -> Array:
             for k in range(len(factors[0]))
         ]
     )
+
+
+def model_of(results: xr.Dataset, samples: xr.DataArray | None = None) -> xr.DataArray:
+    """The tensor that the components describe.
+
+    Parameters
+    ----------
+    results : Dataset
+        As `labelled_components` makes it.
+    samples : (sample, component) or None
+        Loadings of samples in the unit of the tensor; None takes those of `results`.
+
+    Returns
+    -------
+    DataArray
+        Dims, name and unit of the tensor.
+    """
+    sample, *others = results.attrs["dims"]
+    model = results["weight"] * results[f"{sample}_factor"] if samples is None else samples
+    for dim in others:
+        model = model * results[f"{dim}_factor"]
+    model = model.sum("component").transpose(*results.attrs["dims"]).rename(results.attrs["tensor"])
+    return model.assign_attrs(units=results["weight"].attrs["units"])

@@ -11,18 +11,27 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import progress, seeds
-from dynome.dynamics.tensor import hals
-from dynome.dynamics.tensor.components import labelled_components, restart_similarity
-from dynome.dynamics.tensor.cp_constraints import Constraints, constraints_of, penalties_of
+from dynome.dynamics.tensor.components import labelled_components, model_of, restart_similarity
+from dynome.dynamics.tensor.cp_constraints import constraints_of, penalties_of, with_fitted_labels
+from dynome.dynamics.tensor.cp_solvers import (
+    Loss,
+    Solver,
+    add_demands_of_hals,
+    add_solver_problems,
+    beta_of,
+    describe,
+    solve,
+    solver_of,
+    starts_of,
+)
 from dynome.dynamics.tensor.operands.choice import Precision, Tensor, operand_of
-from dynome.dynamics.tensor.starts import constrained, extended, random_factors
 from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData
 
 Array = NDArray[np.float64]
 Negative = Literal["raise", "fit"]
 
-_INNER_ITER = 500  # exact regression of new samples converges long before
+_SUBJECT = "cannot fit a nonnegative CP"
 
 
 class NonnegativeCP(Estimator):
@@ -34,6 +43,12 @@ class NonnegativeCP(Estimator):
         Number of components.
     n_restarts : int
         Random starts; all are fitted at once and the best is kept.
+    loss : "frobenius", "kullback-leibler" or float
+        Squared error; the divergence of Poisson counts; or the beta divergence with this exponent (2 and 1 are the
+        former two, 0 is Itakura-Saito, which needs data > 0).
+    solver : {"auto", "hals", "mu", "lbfgs"}
+        ``"auto"`` is HALS for the squared error and multiplicative updates for all else. ``"lbfgs"`` moves all factors
+        at once (squared error). Penalties and shared dims need HALS.
     smoothness : dict of dim to length, or None
         Loadings along the dim follow a curve that is smooth over this length, in the unit of the dim's coordinate
         (``{"time": 2.0}``: 2 s), or in samples where it has none.
@@ -59,7 +74,7 @@ class NonnegativeCP(Estimator):
     dtype : {"float64", "float32"}
         How the tensor is stored; all else is float64.
     device : str
-        ``"cpu"``, ``"cuda"`` or ``"auto"``.
+        ``"cpu"``, ``"cuda"`` or ``"auto"``, for tensors in memory.
     random_state : int or None
         Seed; None draws one, which ``results_.attrs["random_state"]`` records.
 
@@ -107,6 +122,8 @@ class NonnegativeCP(Estimator):
         rank: int = 5,
         *,
         n_restarts: int = 10,
+        loss: Loss | float = "frobenius",
+        solver: Solver = "auto",
         smoothness: Mapping[str, float] | None = None,
         sparsity: Mapping[str, float] | None = None,
         orthogonality: Mapping[str, float] | None = None,
@@ -122,6 +139,8 @@ class NonnegativeCP(Estimator):
     ) -> None:
         self.rank = rank
         self.n_restarts = n_restarts
+        self.loss = loss
+        self.solver = solver
         self.smoothness = smoothness
         self.sparsity = sparsity
         self.orthogonality = orthogonality
@@ -156,7 +175,7 @@ class NonnegativeCP(Estimator):
         """
         started = time.perf_counter()
         self._check_parameters()
-        tensor = operand_of(X, weights=weights, dtype=self.dtype, device=self.device, negative=self.negative == "fit")
+        tensor = self._tensor(X, weights)
         asked = constraints_of(
             tensor,
             self.rank,
@@ -167,18 +186,14 @@ class NonnegativeCP(Estimator):
             fixed=self.fixed,
             init=self.init,
         )
+        solver = solver_of(self.loss, self.solver)
+        problems = Problems(_SUBJECT)
+        add_demands_of_hals(problems, asked, tensor, solver)
+        problems.raise_if_any(InputError)
         seed = seeds.resolve(self.random_state)
-        starts = self._starts(tensor, asked, seed)
+        starts = starts_of(tensor, asked, self.rank, self.n_restarts, seed, solver)
         with progress.task(f"{len(starts[0])} starts of rank {self.rank}"):
-            fit = hals.factorize(
-                tensor.operand,
-                starts,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                penalties=asked.penalties,
-                fixed=list(asked.fixed),
-                shared=asked.shared,
-            )
+            fit = solve(tensor, starts, asked, loss=self.loss, solver=solver, max_iter=self.max_iter, tol=self.tol)
         best = int(np.nanmin(fit.objective, axis=0).argmin())
         results = labelled_components(
             [f[best] for f in fit.factors],
@@ -189,15 +204,19 @@ class NonnegativeCP(Estimator):
             labels=asked.labels,
         )
         history = fit.objective[:, best][~np.isnan(fit.objective[:, best])]
-        final = fit.final_error()
+        final, squared = fit.final_error(), beta_of(self.loss) == 2
+        ratio = "squared residual / squared data" if squared else "divergence / divergence from the mean"
+        results = results.assign(
+            history=("iteration", history, {"units": "1", "long_name": "relative cost"}),
+            relative_error=((), final[best], {"units": "1", "long_name": ratio}),
+            restart_error=("restart", final, {"units": "1"}),
+            restart_similarity=("restart", restart_similarity(fit.factors, best), {"units": "1"}),
+        )
+        if squared:
+            norms = {"units": "1", "long_name": "residual norm / data norm"}
+            results = results.assign(residual_ratio=((), np.sqrt(final[best]), norms))
         return self._finish(
-            results.assign(
-                history=("iteration", history, {"units": "1", "long_name": "relative cost"}),
-                relative_error=((), final[best], {"units": "1", "long_name": "squared residual / squared data"}),
-                residual_ratio=((), np.sqrt(final[best]), {"units": "1", "long_name": "residual norm / data norm"}),
-                restart_error=("restart", final, {"units": "1"}),
-                restart_similarity=("restart", restart_similarity(fit.factors, best), {"units": "1"}),
-            ),
+            results,
             started=started,
             converged=bool(fit.converged[best]),
             n_iter=history.size,
@@ -206,12 +225,12 @@ class NonnegativeCP(Estimator):
             dtype=self.dtype,
         )
 
-    def transform(self, X: xr.DataArray) -> xr.DataArray:
+    def transform(self, X: xr.DataArray | xr.Dataset) -> xr.DataArray:
         """Factor of the first fitted dim for new samples, the other factors held.
 
         Parameters
         ----------
-        X : DataArray
+        X : DataArray or Dataset
             The dims of the fitted tensor; any samples along the first, the fitted labels along the others.
 
         Returns
@@ -220,11 +239,11 @@ class NonnegativeCP(Estimator):
             In the units of ``weight * factor``: its columns are not normalised. Penalties hold as in `fit`.
         """
         results = self._fitted()
-        tensor, factors = self._regressed(X)
+        tensor, factor, _ = self._described(X)
         sample = tensor.dims[0]
         coords = {n: c for n, c in tensor.coords.items() if set(c.dims) <= {sample}}
         return xr.DataArray(
-            factors[0][0],
+            factor,
             dims=(sample, "component"),
             coords={**coords, "component": results["component"].to_numpy()},
             name=f"{sample}_factor",
@@ -244,51 +263,35 @@ class NonnegativeCP(Estimator):
         DataArray
             Dims and unit of the fitted tensor.
         """
-        results = self._fitted()
-        sample, *others = results.attrs["dims"]
-        model = results["weight"] * results[f"{sample}_factor"] if Z is None else Z
-        for dim in others:
-            model = model * results[f"{dim}_factor"]
-        model = model.sum("component").transpose(*results.attrs["dims"]).rename(results.attrs["tensor"])
-        return model.assign_attrs(units=results["weight"].attrs["units"])
+        return model_of(self._fitted(), Z)
 
-    def score(self, X: xr.DataArray, y: None = None) -> float:
-        """One minus the relative squared error of new samples over their observed entries; 1 is best."""
-        tensor, factors = self._regressed(X)
-        x = tensor.operand
-        return 1.0 - float(x.squared_residual([x.asarray(f) for f in factors])[0] / x.squared_norm)
+    def score(self, X: xr.DataArray | xr.Dataset, y: None = None) -> float:
+        """One minus the relative error of new samples over their observed entries; 1 is best."""
+        return 1.0 - self._described(X)[2]
 
-    def _regressed(self, X: xr.DataArray) -> tuple[Tensor, list[Array]]:
-        """New samples, and the factors that describe them."""
+    def _described(self, X: xr.DataArray | xr.Dataset) -> tuple[Tensor, Array, float]:
+        """New samples, the factor that describes them, and its relative error."""
         results = self._fitted()
-        sample, *others = results.attrs["dims"]
-        tensor = operand_of(
-            _same_labels(X, results, sample, others),
+        others = results.attrs["dims"][1:]
+        tensor = self._tensor(with_fitted_labels(X, results), samples_only=True)
+        penalties = penalties_of(tensor, self.shared, self.smoothness, self.sparsity, self.orthogonality)
+        held = [results[f"{d}_factor"].to_numpy() for d in others]
+        return tensor, *describe(tensor, held, penalties, self.loss)
+
+    def _tensor(
+        self, X: xr.DataArray | xr.Dataset, weights: xr.DataArray | None = None, *, samples_only: bool = False
+    ) -> Tensor:
+        return operand_of(
+            X,
+            weights=weights,
             dtype=self.dtype,
             device=self.device,
-            samples_only=True,
+            samples_only=samples_only,
             negative=self.negative == "fit",
         )
-        held = [results[f"{d}_factor"].to_numpy()[None] for d in others]
-        start = [np.zeros((1, tensor.operand.shape[0], held[0].shape[2])), *held]
-        penalties = penalties_of(tensor, self.shared, self.smoothness, self.sparsity, self.orthogonality)
-        first = hals.regress(tensor.operand, start, max_iter=_INNER_ITER, penalties=penalties)
-        return tensor, [first, *held]
-
-    def _starts(self, tensor: Tensor, asked: Constraints, seed: int) -> list[Array]:
-        """Random factors, with what is known in them."""
-        known = asked.known
-        n = 1 if known is not None and known[0].shape[1] == self.rank else self.n_restarts
-        generators = [seeds.generator(seed, "restart", k) for k in range(n)]
-        x = tensor.operand
-        starts = random_factors(x.shape, self.rank, float(np.sqrt(x.squared_norm)), generators)
-        if known is not None:
-            held = {*asked.fixed, *(m for pair in asked.shared for m in pair)}
-            starts = extended(known, starts, next((m for m in range(len(starts)) if m not in held), None))
-        return constrained(starts, asked.fixed, asked.shared)
 
     def _check_parameters(self) -> None:
-        problems = Problems("cannot fit a nonnegative CP")
+        problems = Problems(_SUBJECT)
         for name in ("rank", "n_restarts", "max_iter"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
@@ -298,21 +301,5 @@ class NonnegativeCP(Estimator):
         for name, allowed in (("dtype", get_args(Precision)), ("negative", get_args(Negative))):
             if getattr(self, name) not in allowed:
                 problems.add(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        add_solver_problems(problems, self.loss, self.solver, self.negative)
         problems.raise_if_any(InputError)
-
-
-def _same_labels(X: xr.DataArray, results: xr.Dataset, sample: str, others: list[str]) -> xr.DataArray:
-    problems = Problems("new samples do not fit the fitted tensor")
-    if set(X.dims) != {sample, *others}:
-        problems.add(f"expected dims {(sample, *others)}, found {X.dims}")
-        problems.fail(InputError)
-    for dim in others:
-        if X.sizes[dim] != results.sizes[dim]:
-            problems.add(f"{dim} has {X.sizes[dim]} labels, expected the {results.sizes[dim]} that were fitted")
-        elif dim in X.coords and dim in results.coords:
-            if not np.isin(results[dim], X[dim]).all():
-                problems.add(f"{dim} lacks fitted labels; select the ones that were fitted")
-            else:
-                X = X.sel({dim: results[dim].to_numpy()})
-    problems.raise_if_any(InputError)
-    return X.transpose(sample, *others)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -11,6 +11,25 @@ from numpy.typing import DTypeLike, NDArray
 from dynome.errors import InputError, Problems, listed
 
 SUBJECT = "cannot factorise this tensor"
+
+
+class Entries(NamedTuple):
+    """What was found in a tensor.
+
+    Attributes
+    ----------
+    negative, infinite : int
+        Entries that cannot be used.
+    seen : list of (n_m,)
+        For each mode, whether a row has any observed entry.
+    anything : bool
+        Whether any observed entry differs from 0.
+    """
+
+    negative: int
+    infinite: int
+    seen: list[NDArray[np.bool_]]
+    anything: bool
 
 
 def observed(
@@ -29,7 +48,7 @@ def observed(
         Nonnegative, at least two dims. NaN is missing.
     weights : DataArray or None
         How much each entry counts, at least 0, over some or all of the dims; 0 is missing. Only ratios matter: the mean
-        over observed entries is set to 1.
+        of what is above 0 is set to 1.
     dtype : float32 or float64
         Of the values.
     samples_only : bool
@@ -55,30 +74,53 @@ def observed(
         problems.fail(InputError)
     x = np.ascontiguousarray(X.to_numpy(), dtype=dtype)
     missing: NDArray[np.bool_] = np.isnan(x)
-    if not negative and (below := int((x < 0).sum())) > 0:
-        problems.add(
-            f"expected values >= 0, found {below} negative ones; use a nonnegative affinity, split signs, or fit what "
-            'scatters around 0 with negative="fit"'
-        )
-    if (infinite := int(np.isinf(x).sum())) > 0:
-        problems.add(f"found {infinite} infinite values; NaN is the missing value")
     seen = np.asarray(~missing)
-    counts = None if weights is None else _checked_weights(X, weights, problems)
+    counts = None if weights is None else checked_weights(X, weights, problems)
     if counts is not None:
         seen &= counts > 0
-    for axis, dim in enumerate(X.dims[:1] if samples_only else X.dims):
-        if not (found := seen.any(tuple(k for k in range(x.ndim) if k != axis))).all():
-            names = X[dim].to_numpy()[~found].tolist()
-            problems.add(f"{len(names)} of {dim} have no observed entry: {listed(names)}; drop them")
-    if not problems.found and not (x != 0).any(where=seen):
-        problems.add("every observed entry is 0; there is nothing to factorise")
+    entries = Entries(
+        0 if negative else int((x < 0).sum()),
+        int(np.isinf(x).sum()),
+        [seen.any(tuple(k for k in range(x.ndim) if k != axis)) for axis in range(x.ndim)],
+        bool((x != 0).any(where=seen)),
+    )
+    report(entries, X, problems, samples_only=samples_only)
     problems.raise_if_any(InputError)
     if counts is None:
         return x, None if seen.all() else _compressed(seen)
-    return x, _compressed(_normalised(np.where(seen, counts, 0.0)))
+    return x, _compressed(np.where(seen, counts, 0.0))
 
 
-def _checked_weights(X: xr.DataArray, weights: xr.DataArray, problems: Problems) -> NDArray[np.float64] | None:
+def report(entries: Entries, X: xr.DataArray, problems: Problems, *, samples_only: bool) -> None:
+    """Tell what is wrong with the entries.
+
+    Parameters
+    ----------
+    entries : Entries
+        What was found.
+    X : DataArray
+        For its labels.
+    problems : Problems
+        Is added to.
+    samples_only : bool
+        Whether labels of other dims than the first may be without any observed entry.
+    """
+    if entries.negative:
+        problems.add(
+            f"expected values >= 0, found {entries.negative} negative ones; use a nonnegative affinity, split signs, or "
+            'fit what scatters around 0 with negative="fit"'
+        )
+    if entries.infinite:
+        problems.add(f"found {entries.infinite} infinite values; NaN is the missing value")
+    for dim, seen in list(zip(X.dims, entries.seen, strict=True))[: 1 if samples_only else None]:
+        if not seen.all():
+            names = X[dim].to_numpy()[~seen].tolist()
+            problems.add(f"{len(names)} of {dim} have no observed entry: {listed(names)}; drop them")
+    if not problems.found and not entries.anything:
+        problems.add("every observed entry is 0; there is nothing to factorise")
+
+
+def checked_weights(X: xr.DataArray, weights: xr.DataArray, problems: Problems) -> NDArray[np.float64] | None:
     """Weights with the dims of the tensor, of size 1 where they have none; None if they can't be used."""
     if not isinstance(weights, xr.DataArray) or not set(weights.dims) <= set(X.dims):
         problems.add(f"weights must be a DataArray over dims of {X.dims}, got {_described(weights)}")
@@ -94,16 +136,12 @@ def _checked_weights(X: xr.DataArray, weights: xr.DataArray, problems: Problems)
     if problems.found:
         return None
     missing = [d for d in X.dims if d not in weights.dims]
-    return weights.expand_dims(missing).transpose(*X.dims).to_numpy().astype(np.float64)
+    spread = weights.expand_dims(missing).transpose(*X.dims).to_numpy().astype(np.float64)
+    return np.asarray(spread / spread.mean(where=spread > 0) if (spread > 0).any() else spread)
 
 
 def _described(value: object) -> str:
     return f"dims {value.dims}" if isinstance(value, xr.DataArray) else f"a {type(value).__name__}"
-
-
-def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    positive = weights > 0
-    return weights / weights.mean(where=positive) if positive.any() else weights
 
 
 def _compressed(mask: NDArray[Any]) -> NDArray[Any]:
