@@ -19,6 +19,7 @@ from dynome.dynamics.preprocessing.resampling import resample as resample
 from dynome.dynamics.preprocessing.scaling import standardize as standardize
 from dynome.dynamics.preprocessing.smoothing import smooth as smooth
 from dynome.dynamics.affinities.description import affinity as affinity
+from dynome.dynamics.affinities.forming import affinity_tensor as affinity_tensor
 from dynome.dynamics.affinities.events import event_affinity as event_affinity
 from dynome.dynamics.affinities.events import event_onsets as event_onsets
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP

@@ -124,9 +124,9 @@ def _communities(mean: xr.DataArray, random_state: int) -> xr.DataArray:
 def _tensor(aligned: xr.Dataset, event: str | None, min_animals: int) -> xr.DataArray:
     """Affinities of pairs that most animals have: one that few have is hardly determined where those load weakly."""
     most = max(min_animals, math.ceil(MOST * aligned.sizes["animal"]))
-    affinity = dynamics.affinity(aligned, smooth=1.5, min_animals=most).assign_attrs(min_animals=most)
+    affinity = dynamics.affinity(aligned, smooth=1.5, min_animals=most)
     if event is None or event not in aligned:
-        return affinity
+        return dynamics.affinity_tensor(affinity)
     onsets = {str(a): dynamics.event_onsets(aligned[event].sel(animal=a)) for a in aligned["animal"].to_numpy()}
     return dynamics.event_affinity(affinity, onsets)
 

@@ -24,5 +24,5 @@ EDGE_TYPES = (
     "chemical", "gap_junction", "functional", "peptidergic", "monoaminergic", "structural", "synaptic", "contact",
 )  # fmt: skip
 
-Kind = Literal["recording", "connectome", "functional_connectivity", "study"]
+Kind = Literal["recording", "connectome", "functional_connectivity", "affinity", "study"]
 XarrayObject = xr.Dataset | xr.DataArray | xr.DataTree

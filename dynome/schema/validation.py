@@ -7,9 +7,10 @@ from typing import Any, TypeVar, get_args
 import xarray as xr
 
 from dynome.errors import Problems, SchemaError
+from dynome.schema.affinities import check_affinity
 from dynome.schema.connectomes import check_connectome
 from dynome.schema.matrices import check_functional_connectivity
-from dynome.schema.names import EDGE, NODE, SOURCE, TARGET, TIME, Kind
+from dynome.schema.names import ANIMAL, EDGE, NODE, PAIR, SOURCE, TARGET, TIME, Kind
 from dynome.schema.recordings import check_recording
 from dynome.schema.studies import check_study
 
@@ -41,11 +42,14 @@ def kind_of(obj: object) -> Kind:
         return "functional_connectivity"
     if isinstance(obj, xr.Dataset) and EDGE in dims:
         return "connectome"
+    if isinstance(obj, xr.Dataset) and {TIME, ANIMAL, NODE, PAIR} <= dims:
+        return "affinity"
     if isinstance(obj, xr.Dataset) and {TIME, NODE} <= dims:
         return "recording"
     raise SchemaError(
         f"cannot tell what this object is: expected a recording (dims time, node), a connectome (dims node, edge), "
-        f"a functional connectivity (dims source, target) or a study (DataTree), found {type(obj).__name__} with "
+        f"a functional connectivity (dims source, target), an affinity (dims animal, time, node, pair) or a study "
+        f"(DataTree), found {type(obj).__name__} with "
         f"dims {tuple(sorted(map(str, dims)))}"
     )
 
@@ -57,7 +61,7 @@ def validate(obj: Object, kind: Kind | None = None, *, lazy: bool = False) -> Ob
     ----------
     obj : Dataset, DataArray or DataTree
         What to check.
-    kind : {"recording", "connectome", "functional_connectivity", "study"} or None
+    kind : {"recording", "connectome", "functional_connectivity", "affinity", "study"} or None
         What it should be; None tells by its dims.
     lazy : bool
         Also check the values of variables that are not in memory, chunk by chunk. Names, dims, labels and units
@@ -102,5 +106,6 @@ _checks: dict[str, tuple[type, Any]] = {
     "recording": (xr.Dataset, check_recording),
     "connectome": (xr.Dataset, check_connectome),
     "functional_connectivity": (xr.DataArray, check_functional_connectivity),
+    "affinity": (xr.Dataset, check_affinity),
     "study": (xr.DataTree, check_study),
 }

@@ -8,8 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from dynome.dynamics.affinities.forming import animal_block, recipe_of, template_of
+from dynome.dynamics.affinities.kernels import Recipe
 from dynome.dynamics.preprocessing.epochs import to_trials
 from dynome.errors import InputError, Problems, listed
+
+_AT_ONCE = 64  # samples of which the mean is taken at a time
 
 
 def event_onsets(flag: xr.DataArray) -> NDArray[np.float64]:
@@ -36,7 +40,11 @@ def event_onsets(flag: xr.DataArray) -> NDArray[np.float64]:
 
 
 def event_affinity(
-    affinity: xr.DataArray, onsets: Mapping[str, ArrayLike], *, before: float = 8.0, after: float = 12.0
+    affinity: xr.Dataset | xr.DataArray,
+    onsets: Mapping[str, ArrayLike],
+    *,
+    before: float = 8.0,
+    after: float = 12.0,
 ) -> xr.DataArray:
     r"""Affinity around events, averaged over the events of each animal, above its mean over the session.
 
@@ -45,8 +53,8 @@ def event_affinity(
 
     Parameters
     ----------
-    affinity : (time, animal, pair)
-        As `affinity` gives it.
+    affinity : Dataset, or (time, animal, pair[, sign])
+        A description as `affinity` gives it, of which only the windows and the mean are formed, or a tensor.
     onsets : mapping of str to (event,)
         Event times in seconds for every animal. Events without a full window are left out.
     before, after : float
@@ -54,7 +62,7 @@ def event_affinity(
 
     Returns
     -------
-    (time, animal, pair), unit of `affinity`
+    (time, animal, pair[, sign]), unit of `affinity`
         ``time`` in seconds from the event; at least 0, NaN where a node is missing. ``n_events (animal)`` counts the
         events that were averaged.
 
@@ -62,6 +70,8 @@ def event_affinity(
     ------
     InputError
         If an animal has no onset, or none with a full window.
+    SchemaError
+        If a Dataset is not a valid description.
 
     Notes
     -----
@@ -81,17 +91,51 @@ def event_affinity(
     if missing := [a for a in animals if np.size(onsets.get(a, ())) == 0]:
         problems.add(f"no event is given for {listed(missing)}; give onsets or drop the animals")
     problems.raise_if_any(InputError)
+    made_of = recipe_of(affinity) if isinstance(affinity, xr.Dataset) else None
+    tensor = template_of(affinity) if isinstance(affinity, xr.Dataset) else affinity
     excess: list[xr.DataArray] = []
     count = []
-    for animal in animals:
-        one = affinity.sel(animal=animal, drop=True)
-        trials = to_trials(one, np.asarray(onsets[animal], dtype=float), before=before, after=after, incomplete="drop")
-        excess.append((trials.mean("trial", skipna=False) - one.mean("time")).clip(min=0.0))
-        count.append(trials.sizes["trial"])
+    for k, animal in enumerate(animals):
+        times = np.asarray(onsets[animal], dtype=float)
+        one = tensor.isel(animal=k, drop=True)
+        if made_of is None:
+            trials = to_trials(one, times, before=before, after=after, incomplete="drop")
+            around, usual = trials.mean("trial", skipna=False), one.mean("time")
+            count.append(trials.sizes["trial"])
+        else:
+            index = xr.DataArray(np.arange(one.sizes["time"]), dims="time", coords={"time": one["time"]})
+            cut = to_trials(index, times, before=before, after=after, incomplete="drop")
+            flat = one.isel(time=0, drop=True)
+            usual = flat.copy(data=_usual(made_of, k))
+            around = flat.expand_dims(time=cut["time"]).copy(data=_around(made_of, k, cut.to_numpy()))
+            count.append(cut.sizes["trial"])
+        excess.append((around - usual).clip(min=0.0))
     joined = xr.concat(excess, dim="animal", coords="minimal", compat="override", join="exact")
     return (
         joined.assign_coords(animal=animals, n_events=("animal", count))
-        .transpose("time", "animal", "pair")
+        .transpose("time", "animal", "pair", ...)
         .rename("event_affinity")
-        .assign_attrs(affinity.attrs, long_name="affinity above its mean, around events")
+        .assign_attrs(tensor.attrs, long_name="affinity above its mean, around events")
     )
+
+
+def _around(made_of: Recipe, animal: int, trials: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean over trials ``(n_trial, n_sample)`` of the samples they name: ``(n_sample, pair[, sign])``."""
+    total = sum(_slices(made_of, animal, times) for times in trials)
+    return np.asarray(total) / len(trials)
+
+
+def _usual(made_of: Recipe, animal: int) -> NDArray[np.float64]:
+    """Mean over the samples that are there: ``(pair[, sign])``; NaN where there is none."""
+    total, count = 0.0, 0.0
+    for start in range(0, made_of.rise.shape[1], _AT_ONCE):
+        values = _slices(made_of, animal, np.arange(start, min(start + _AT_ONCE, made_of.rise.shape[1])))
+        total, count = total + np.nansum(values, axis=0), count + (~np.isnan(values)).sum(axis=0)
+    counted = np.asarray(count, dtype=np.float64)
+    mean: NDArray[np.float64] = np.divide(total, counted, out=np.full(counted.shape, np.nan), where=counted > 0)
+    return mean
+
+
+def _slices(made_of: Recipe, animal: int, times: NDArray[np.int64]) -> NDArray[np.float64]:
+    channels = [animal_block(made_of, animal, times, sign) for sign in range(made_of.signs)]
+    return channels[0] if made_of.signs == 1 else np.stack(channels, axis=-1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynome.dynamics import event_affinity, event_onsets
+from dynome import schema, study
+from dynome.dynamics import affinity, affinity_tensor, event_affinity, event_onsets
 from dynome.errors import InputError
 
 
@@ -39,6 +40,25 @@ def test_a_response_is_found_at_its_lag_above_the_background():
     assert float(locked.min()) >= 0
     assert locked.n_events.to_numpy().tolist() == [2, 3]
     assert locked.attrs["units"] == "1/s"
+
+
+@pytest.mark.parametrize("options", [{}, {"lag": 1.0}, {"signed": True, "kernel": "min"}])
+def test_a_description_and_its_tensor_give_the_same(options):
+    rng = np.random.default_rng(0)
+    time = np.arange(300) / 2
+    traces = {"w1": list("abcd"), "w2": list("bcde")}
+    recordings = {}
+    for name, nodes in traces.items():
+        x = np.cumsum(rng.standard_normal((300, 4)), axis=0)
+        x[100:110, 1] = np.nan
+        recordings[name] = schema.recording(x, time=time, node=nodes, units="1")
+    found = affinity(study.build(recordings), **options)
+    onsets = {"w1": [20.1, 60.0, 149.0], "w2": [30.0, 100.0]}
+    a, b = event_affinity(found, onsets), event_affinity(affinity_tensor(found), onsets)
+    xr.testing.assert_allclose(a, b, atol=1e-14)
+    assert a.n_events.to_numpy().tolist() == [2, 2]
+    assert a.attrs == b.attrs
+    assert set(a.coords) == set(b.coords)
 
 
 def test_an_event_without_a_full_window_is_left_out():
