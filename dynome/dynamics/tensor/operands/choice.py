@@ -12,13 +12,17 @@ import numpy as np
 import xarray as xr
 
 from dynome import device as devices
+from dynome.dynamics.tensor.operands.accelerated import TorchOperand
 from dynome.dynamics.tensor.operands.contract import Operand
 from dynome.dynamics.tensor.operands.dense import DenseOperand
 from dynome.dynamics.tensor.operands.described import operand_of_affinity
 from dynome.dynamics.tensor.operands.entries import observed
+from dynome.dynamics.tensor.operands.on_disk import operand_of_chunks
 from dynome.errors import InputError
 
 Precision = Literal["float64", "float32"]
+
+_IN_MEMORY = 2e9  # bytes as float64, up to which a dask array is loaded
 
 
 class Tensor(NamedTuple):
@@ -60,8 +64,9 @@ def operand_of(
     Parameters
     ----------
     X : DataArray or Dataset
-        A nonnegative tensor with at least two dims; NaN is missing. Or affinities as `affinity` describes them, which
-        are never formed.
+        A nonnegative tensor with at least two dims; NaN is missing. More than 2 GB in dask chunks is read block by
+        block in every iteration and never loaded whole. Or affinities as `affinity` describes them, which are never
+        formed.
     weights : DataArray or None
         How much each entry counts, over some or all of the dims.
     dtype : {"float64", "float32"}
@@ -89,8 +94,13 @@ def operand_of(
         return _labelled(implicit, template, "cpu")
     if not isinstance(X, xr.DataArray):
         raise InputError(f"expected a DataArray or what affinity() gives, got {type(X).__name__}; name its dims first")
+    where = devices.resolve(device)
+    if X.chunks is not None and 8 * X.size > _IN_MEMORY:
+        if where != "cpu" and device != "auto":
+            raise InputError(f"a tensor that is read in chunks is factorised on the processor, not on {where}")
+        return _labelled(operand_of_chunks(X, weights, samples_only=samples_only, negative=negative), X, "cpu")
     x, mask = observed(X, weights, dtype=np.dtype(dtype), samples_only=samples_only, negative=negative)
-    return _labelled(DenseOperand(x, mask), X, devices.resolve(device))
+    return _labelled(DenseOperand(x, mask) if where == "cpu" else TorchOperand(x, mask, device=where), X, where)
 
 
 def _labelled(operand: Operand, X: xr.DataArray, device: str) -> Tensor:

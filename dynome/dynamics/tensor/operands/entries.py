@@ -81,7 +81,7 @@ def observed(
     entries = Entries(
         0 if negative else int((x < 0).sum()),
         int(np.isinf(x).sum()),
-        [seen.any(tuple(k for k in range(x.ndim) if k != axis)) for axis in range(x.ndim)],
+        [np.asarray(seen.any(tuple(k for k in range(x.ndim) if k != axis))) for axis in range(x.ndim)],
         bool((x != 0).any(where=seen)),
     )
     report(entries, X, problems, samples_only=samples_only)
@@ -107,8 +107,8 @@ def report(entries: Entries, X: xr.DataArray, problems: Problems, *, samples_onl
     """
     if entries.negative:
         problems.add(
-            f"expected values >= 0, found {entries.negative} negative ones; use a nonnegative affinity, split signs, or "
-            'fit what scatters around 0 with negative="fit"'
+            f"expected values >= 0, found {entries.negative} negative ones; use a nonnegative affinity, split signs, "
+            'or fit what scatters around 0 with negative="fit"'
         )
     if entries.infinite:
         problems.add(f"found {entries.infinite} infinite values; NaN is the missing value")
