@@ -42,8 +42,8 @@ class DenseOperand:
         self.n_left = math.prod(self.shape[m] for m in halves(self.shape)[0])
         self.weights = None if self.mask is None else weights_by_row(self.mask, self.shape)
         matrix = x.reshape(self.n_left, -1)
-        self.squared_norm = _squared_norm(matrix, self.weights)
-        self.x: NDArray[Any] = _weighted(matrix, self.weights).reshape(self.shape)
+        matrix, self.squared_norm = _weighted(matrix, self.weights)
+        self.x: NDArray[Any] = matrix.reshape(self.shape)
 
     def numerators(self, factors: list[Array], modes: Sequence[int]) -> Iterator[tuple[int, Array]]:
         """See `Operand.numerators`."""
@@ -86,32 +86,23 @@ class DenseOperand:
         yield Slab(slice(0, self.shape[0]), self.x, self.mask)
 
 
-def _squared_norm(matrix: NDArray[Any], weights: Rows | None) -> float:
-    total = 0.0
+def _weighted(matrix: NDArray[Any], weights: Rows | None) -> tuple[NDArray[Any], float]:
+    """Data times weight, 0 where that is 0, and ``sum w x^2``; the data themselves where nothing changes."""
+    out, total = matrix, 0.0
     for rows in blocks(matrix.shape):
         data = matrix[rows].astype(np.float64, copy=False)
         if weights is None:
             total += float(np.vdot(data, data))
-        else:
-            weight = weights(rows)
-            seen = np.multiply(data, data, out=np.zeros_like(data), where=weight > 0)
-            total += float(np.vdot(seen, weight))
-    return total
-
-
-def _weighted(matrix: NDArray[Any], weights: Rows | None) -> NDArray[Any]:
-    """Data times weight, 0 where that is 0; the data themselves where that changes nothing."""
-    if weights is None or not any(_changes(matrix[rows], weights(rows)) for rows in blocks(matrix.shape)):
-        return matrix
-    out = np.zeros_like(matrix)
-    for rows in blocks(matrix.shape):
+            continue
         weight = weights(rows)
-        np.multiply(matrix[rows], weight, out=out[rows], where=weight > 0, casting="same_kind")
-    return out
-
-
-def _changes(data: NDArray[Any], weight: NDArray[Any]) -> bool:
-    return weight.dtype != np.bool_ or bool((data[~weight] != 0).any())
+        with np.errstate(invalid="ignore"):  # infinity under a weight of 0
+            seen = data * weight
+        if not np.array_equal(seen, data):
+            out = matrix.copy() if out is matrix else out
+            data = np.where(weight > 0, data, 0.0)
+            out[rows] = seen = data * weight
+        total += float(np.vdot(seen, data))
+    return out, total
 
 
 def _squared_difference(data: Array, model: Array, weight: NDArray[Any] | None) -> float:

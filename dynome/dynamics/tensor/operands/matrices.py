@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynome.dynamics.tensor.operands.skinny import few_times, is_skinny
+
 Array = NDArray[np.float64]
 
 _BLOCK = 1 << 17  # entries of a block that is widened
@@ -26,6 +28,8 @@ def times_matrix(left: Array, matrix: NDArray[Any], *, transposed: bool) -> Arra
     transposed : bool
         Whether the columns of `matrix` are summed over.
     """
+    if matrix.dtype != np.bool_ and is_skinny(len(left), matrix):
+        return few_times(left, matrix, transposed=transposed)
     if matrix.dtype != np.bool_:
         narrow = left.astype(matrix.dtype, copy=False)
         product: Array = (narrow @ (matrix.T if transposed else matrix)).astype(np.float64, copy=False)
