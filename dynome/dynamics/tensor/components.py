@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 def labelled_components(
     factors: Sequence[Array],
     dims: Sequence[str],
-    coords: Mapping[Hashable, Any],
+    coords: Mapping[Any, Any],
     *,
     units: str,
     name: str,
