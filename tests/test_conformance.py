@@ -14,7 +14,7 @@ import xarray as xr
 
 import dynome
 from dynome import seeds
-from dynome.dynamics import NonnegativeCP
+from dynome.dynamics import NonnegativeCP, NonnegativeParafac2, NonnegativeTucker
 from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
 from dynome.testing import CHECKS, Case, check_estimator
@@ -36,7 +36,17 @@ def tensor():
     )
 
 
-ESTIMATORS = (Case(NonnegativeCP(rank=2, n_restarts=2, max_iter=50, random_state=0), tensor()),)
+def recordings():
+    """Activity that may be negative."""
+    activity = tensor().rename(pair="node").transpose("animal", "time", "node")
+    return (activity - activity.mean()).assign_attrs(activity.attrs)
+
+
+ESTIMATORS = (
+    Case(NonnegativeCP(rank=2, n_restarts=2, max_iter=50, random_state=0), tensor()),
+    Case(NonnegativeTucker(rank=2, n_restarts=2, max_iter=20, random_state=0), tensor()),
+    Case(NonnegativeParafac2(rank=2, n_restarts=2, max_iter=30, random_state=0), recordings()),
+)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

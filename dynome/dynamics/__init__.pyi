@@ -22,6 +22,10 @@ from dynome.dynamics.affinities.description import affinity as affinity
 from dynome.dynamics.affinities.forming import affinity_tensor as affinity_tensor
 from dynome.dynamics.affinities.events import event_affinity as event_affinity
 from dynome.dynamics.affinities.events import event_onsets as event_onsets
+from dynome.dynamics.tensor.conversion import from_tensorly as from_tensorly
+from dynome.dynamics.tensor.conversion import to_tensorly as to_tensorly
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP
+from dynome.dynamics.tensor.parafac2 import NonnegativeParafac2 as NonnegativeParafac2
+from dynome.dynamics.tensor.tucker import NonnegativeTucker as NonnegativeTucker
 from dynome.dynamics.tensor.pairs import fold as fold
 from dynome.dynamics.tensor.pairs import unfold as unfold
