@@ -5,11 +5,15 @@ from __future__ import annotations
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 
+from dynome.dynamics import NonnegativeCP
 from dynome.dynamics.tensor import hals, multiplicative
+from dynome.dynamics.tensor.operands.choice import operand_of
 from dynome.dynamics.tensor.operands.chunked import BLOCK_BYTES, ChunkedOperand, block_bounds
 from dynome.dynamics.tensor.operands.dense import DenseOperand
+from dynome.errors import InputError
 
 SHAPES = [(13, 7), (11, 5, 8), (9, 3, 5, 6)]
 KINDS = ["whole", "block", "scattered", "weights", "weights in time"]
@@ -125,15 +129,15 @@ def test_other_number_types_are_multiplied_as_float64(dtype):
         np.testing.assert_allclose(numerator, dict(dense.numerators(factors, [mode]))[mode], rtol=1e-12)
 
 
-def test_the_survey_counts_what_is_wrong():
+def test_the_entries_counts_what_is_wrong():
     x = np.random.default_rng(0).random((10, 3, 4))
     x[2, 1, 1], x[8, 0, 0], x[9, 0, 1] = -1.0, -2.0, np.inf
     x[5], x[:, :, 2] = np.nan, np.nan
-    survey = chunked(x).survey
-    assert (survey.negative, survey.infinite) == (2, 1)
-    assert np.flatnonzero(~survey.seen[0]).tolist() == [5]
-    assert survey.seen[1].all()
-    assert np.flatnonzero(~survey.seen[2]).tolist() == [2]
+    entries = chunked(x).survey
+    assert (entries.negative, entries.infinite) == (2, 1)
+    assert np.flatnonzero(~entries.seen[0]).tolist() == [5]
+    assert entries.seen[1].all()
+    assert np.flatnonzero(~entries.seen[2]).tolist() == [2]
 
 
 def test_an_error_of_the_reader_reaches_the_caller():
@@ -163,3 +167,45 @@ def test_blocks_cover_every_row_once_and_stay_small(chunks, row):
     inside = set(np.cumsum(chunks).tolist())
     cut = [b for b in bounds[1:-1] if b not in inside]
     assert not cut or max(chunks) * row * 8 > BLOCK_BYTES  # only chunks larger than a block are cut
+
+
+def labelled(x):
+    return xr.DataArray(
+        x,
+        dims=("time", "animal", "pair"),
+        coords={"animal": [f"w{k}" for k in range(x.shape[1])]},
+        attrs={"units": "1/s"},
+    )
+
+
+@pytest.fixture
+def nothing_is_loaded(monkeypatch):
+    monkeypatch.setattr("dynome.dynamics.tensor.operands.choice._IN_MEMORY", 0)
+    monkeypatch.setattr(DenseOperand, "__init__", lambda *_: pytest.fail("the tensor was loaded"))
+
+
+def test_a_fit_to_dask_chunks_is_the_fit_in_memory(monkeypatch, request):
+    x, _, _ = case((14, 4, 9), "block")
+    model = NonnegativeCP(rank=2, n_restarts=3, max_iter=20, tol=0.0, random_state=0)
+    whole = model.fit(labelled(x)).results_
+    request.getfixturevalue("nothing_is_loaded")
+    chunks = model.fit(labelled(x).chunk(time=5, pair=4)).results_
+    for name in whole.data_vars:
+        np.testing.assert_allclose(chunks[name], whole[name], rtol=1e-6, atol=1e-9, err_msg=name)
+    assert chunks.weight.attrs["units"] == "1/s"
+    assert chunks.animal.values.tolist() == ["w0", "w1", "w2", "w3"]
+
+
+def test_small_dask_tensors_are_loaded():
+    x = labelled(case((6, 3, 4), "whole")[0])
+    assert isinstance(operand_of(x.chunk(time=2)).operand, DenseOperand)
+
+
+@pytest.mark.usefixtures("nothing_is_loaded")
+def test_all_problems_of_chunks_are_told_at_once():
+    x = np.random.default_rng(0).random((10, 3, 4))
+    x[2, 1, 1], x[9, 0, 1], x[:, 2] = -1.0, np.inf, np.nan
+    with pytest.raises(InputError, match=r"found 1 negative .*\n.*1 infinite .*\n.*1 of animal have no .*: 'w2'"):
+        operand_of(labelled(x).chunk(time=4))
+    with pytest.raises(InputError, match="every observed entry is 0"):
+        operand_of(labelled(0 * np.ones((10, 3, 4))).chunk(time=4))

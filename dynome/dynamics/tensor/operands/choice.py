@@ -18,6 +18,8 @@ from dynome.dynamics.tensor.operands.dense import DenseOperand
 from dynome.dynamics.tensor.operands.described import operand_of_affinity
 from dynome.dynamics.tensor.operands.entries import observed
 from dynome.dynamics.tensor.operands.on_disk import operand_of_chunks
+from dynome.dynamics.tensor.operands.sparse import SparseOperand
+from dynome.dynamics.tensor.sparse_tensors import entries_of, is_sparse_tensor
 from dynome.errors import InputError
 
 Precision = Literal["float64", "float32"]
@@ -66,7 +68,7 @@ def operand_of(
     X : DataArray or Dataset
         A nonnegative tensor with at least two dims; NaN is missing. More than 2 GB in dask chunks is read block by
         block in every iteration and never loaded whole. Or affinities as `affinity` describes them, which are never
-        formed.
+        formed. Or what `sparse_tensor` makes.
     weights : DataArray or None
         How much each entry counts, over some or all of the dims.
     dtype : {"float64", "float32"}
@@ -87,6 +89,14 @@ def operand_of(
     InputError
         With everything that is wrong with the input.
     """
+    if is_sparse_tensor(X):
+        if weights is not None or device not in ("cpu", "auto"):
+            raise InputError(
+                "a sparse tensor takes no weights and no device: what is absent is 0 and counts like the rest"
+            )
+        units, name = X["value"].attrs.get("units", "1"), X.attrs.get("name", "tensor")
+        coords = {d: X[d] for d in X.attrs["dims"]}
+        return Tensor(SparseOperand(*entries_of(X)), tuple(X.attrs["dims"]), coords, units, name, "cpu")
     if isinstance(X, xr.Dataset):
         if weights is not None or device not in ("cpu", "auto"):
             raise InputError("a described affinity takes no weights and no device; form it first with affinity_tensor")

@@ -177,9 +177,12 @@ class ChunkedOperand:
         """Blocks in float64, times their weight, 0 where missing; and the weight."""
         for k, (rows, block) in enumerate(self._read()):
             mask = self._mask(k)
-            data = np.ascontiguousarray(block, dtype=np.float64)
-            if mask is not None:
-                data = np.multiply(data, mask, out=np.zeros_like(data), where=mask > 0)
+            if mask is None:
+                yield rows, np.ascontiguousarray(block, dtype=np.float64), mask
+                continue
+            data = np.where(mask if mask.dtype == np.bool_ else mask > 0, block, 0.0).astype(np.float64, copy=False)
+            if mask.dtype != np.bool_:
+                data *= mask
             yield rows, data, mask
 
     def _mask(self, k: int) -> Mask | None:
