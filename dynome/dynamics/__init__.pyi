@@ -27,5 +27,6 @@ from dynome.dynamics.tensor.conversion import to_tensorly as to_tensorly
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP
 from dynome.dynamics.tensor.parafac2 import NonnegativeParafac2 as NonnegativeParafac2
 from dynome.dynamics.tensor.tucker import NonnegativeTucker as NonnegativeTucker
+from dynome.dynamics.tensor.sparse_tensors import sparse_tensor as sparse_tensor
 from dynome.dynamics.tensor.pairs import fold as fold
 from dynome.dynamics.tensor.pairs import unfold as unfold
