@@ -34,8 +34,9 @@ def find_communities(
     ----------
     graph : connectome or DataArray (source, target)
         Weights >= 0; zero and NaN mean no edge, the diagonal is ignored. A matrix that is not symmetric is directed.
-    method : {"louvain"}
-        ``"louvain"`` makes modularity as large as it can.
+    method : {"louvain", "sbm"}
+        ``"louvain"`` makes modularity as large as it can. ``"sbm"`` finds the shortest description by groups that are
+        wired alike, see `WeightedSBM`; there is no resolution.
     edge_type : str, list of str or None
         Edge types of a connectome to add up.
     resolution : float
@@ -48,8 +49,9 @@ def find_communities(
     Returns
     -------
     community (node)
-        0 for the largest community, 1 for the next; equal sizes by their first node. ``attrs``: ``modularity``,
-        ``restart_modularity`` (of each run, to see how far they agree), ``n_communities`` and the parameters.
+        0 for the largest community, 1 for the next; equal sizes by their first node. ``attrs``: ``modularity`` or
+        ``description_length`` and the same of each run with ``restart_`` before it (to see how far they agree),
+        ``n_communities`` and the parameters.
 
     Raises
     ------

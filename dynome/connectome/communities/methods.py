@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dynome.connectome.communities.louvain import louvain_partition
 from dynome.connectome.communities.partitions import Method
+from dynome.connectome.communities.weighted_sbm import sbm_partition
 
 METHODS: dict[str, Method] = {
     "louvain": louvain_partition,
+    "sbm": sbm_partition,
 }
