@@ -7,4 +7,5 @@ from dynome.viz.components import plot_loadings as plot_loadings
 from dynome.viz.covariates import plot_covariates as plot_covariates
 from dynome.viz.matrix import plot_matrix as plot_matrix
 from dynome.viz.network import plot_connectome as plot_connectome
+from dynome.viz.rank import plot_rank_curve as plot_rank_curve
 from dynome.viz.recording import plot_recording as plot_recording

@@ -155,3 +155,23 @@ def atlas() -> xr.Dataset:
             "target": ("pair", np.array(node)[j]),
         },
     )
+
+
+@pytest.fixture
+def rank_curve() -> xr.Dataset:
+    rng = np.random.default_rng(4)
+    fall = np.array([0.5, 0.3, 0.2, 0.19, 0.18])
+    rise = np.array([0.55, 0.35, 0.25, 0.26, 0.28])
+    return xr.Dataset(
+        {
+            "error": (("rank", "restart"), fall[:, None] + 0.01 * rng.random((5, 4)), {"units": "1"}),
+            "similarity": (("rank", "restart"), rng.uniform(0.7, 1, (5, 4)), {"units": "1"}),
+            "held_out_error": (("rank", "fold"), rise[:, None] + 0.02 * rng.random((5, 3)), {"units": "1"}),
+            "held_out_error_animal": (("rank", "animal"), rise[:, None] + 0.02 * rng.random((5, 6)), {"units": "1"}),
+            "fold_similarity": (("rank", "fold"), rng.uniform(0.7, 1, (5, 3)), {"units": "1"}),
+            "effective_dimension": (("rank", "fold"), np.arange(1, 6)[:, None] + rng.random((5, 3)), {"units": "1"}),
+            "core_consistency": ("rank", [100.0, 99.0, 98.0, 30.0, -4000.0], {"units": "percent"}),
+        },
+        {"rank": range(1, 6)},
+        {"rank": 3, "stable": 0.8},
+    )

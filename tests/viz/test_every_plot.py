@@ -18,6 +18,7 @@ PLOTS = {
     "plot_structure_function": "association",
     "plot_null": "association",
     "plot_atlas": "atlas",
+    "plot_rank_curve": "rank_curve",
 }
 
 
@@ -106,6 +107,8 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_atlas", lambda d: d.isel(time=[])),
         ("plot_atlas", lambda d: d.assign(time_factor=d.time_factor * np.nan)),
         ("plot_null", lambda d: d.isel(layer=[])),
+        ("plot_rank_curve", lambda d: d.isel(rank=[])),
+        ("plot_rank_curve", lambda d: d * np.nan),
         ("plot_null", lambda d: d.assign(statistic=d.statistic * np.nan, null=d.null * np.nan)),
     ],
 )
@@ -146,6 +149,10 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_atlas", lambda d: d.assign(pair_factor=d.pair_factor * 0, weight=d.weight * 0)),
         ("plot_atlas", lambda d: d[["time_factor", "pair_factor", "weight", "community", "node_strength"]]),
         ("plot_null", lambda d: d.isel(layer=[0], draw=[])),
+        ("plot_rank_curve", lambda d: d.isel(rank=[0])),
+        ("plot_rank_curve", lambda d: d[["error"]]),
+        ("plot_rank_curve", lambda d: d.isel(restart=[0], fold=[0])),
+        ("plot_rank_curve", lambda d: d.assign(held_out_error=d.held_out_error * np.nan)),
     ],
 )
 def test_little_data_is_drawn(name, change, request):
