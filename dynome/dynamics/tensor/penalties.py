@@ -14,8 +14,8 @@ of the data, that the penalised cost has a minimum (the data term of a nonnegati
 that in the block of one mode the penalties of all *other* modes are a ridge of matching strength.
 
 * smoothness: :math:`L` is the graph Laplacian of first differences; with :math:`\ell` the length, neighbours are
-  linked by :math:`\ell^2 / (h_i \bar h)`, :math:`h_i` being the steps of the coordinate and :math:`\bar h` their mean.
-  A component that shares nothing with others is smoothed by the kernel :math:`e^{-|t|/\ell} / 2\ell`.
+  linked by :math:`\ell^2 / (h_i \bar h)`, :math:`h_i` being the steps of the coordinate and :math:`\bar h` their
+  median. A component that shares nothing with others is smoothed by the kernel :math:`e^{-|t|/\ell} / 2\ell`.
 * sparsity: entries of a column below :math:`\lambda` times the mean of the column become 0, the others fall by as much
   (squared L1 norm: soft thresholding at a level that the column sets itself).
 * orthogonality: 1 makes an overlap in this mode cost as much as if the components were equal in all others.
@@ -100,7 +100,7 @@ def smoothness_links(length: float, positions: NDArray[np.float64]) -> NDArray[n
     [4.0, 4.0]
     """
     steps = np.diff(positions)
-    return np.asarray(length**2 / (steps * steps.mean()) if steps.size else steps)
+    return np.asarray(length**2 / (steps * np.median(steps)) if steps.size else steps)
 
 
 def no_penalties(order: int) -> Penalties:
