@@ -14,7 +14,7 @@ import xarray as xr
 
 import dynome
 from dynome import seeds
-from dynome.dynamics import NonnegativeCP, NonnegativeParafac2, NonnegativeTucker
+from dynome.dynamics import DynamicConnectome, NonnegativeCP, NonnegativeParafac2, NonnegativeTucker
 from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
 from dynome.testing import CHECKS, Case, check_estimator
@@ -36,6 +36,11 @@ def tensor():
     )
 
 
+def pair_tensor():
+    """A tensor whose pairs say which nodes they join."""
+    return tensor().assign_coords(source=("pair", list("aabb")), target=("pair", list("bcac"))).isel(pair=[0, 1, 3])
+
+
 def recordings():
     """Activity that may be negative."""
     activity = tensor().rename(pair="node").transpose("animal", "time", "node")
@@ -46,6 +51,7 @@ ESTIMATORS = (
     Case(NonnegativeCP(rank=2, n_restarts=2, max_iter=50, random_state=0), tensor()),
     Case(NonnegativeTucker(rank=2, n_restarts=2, max_iter=20, random_state=0), tensor()),
     Case(NonnegativeParafac2(rank=2, n_restarts=2, max_iter=30, random_state=0), recordings()),
+    Case(DynamicConnectome(rank=2, n_restarts=2, n_null=0, random_state=0), pair_tensor()),
 )
 
 

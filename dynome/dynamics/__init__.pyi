@@ -26,7 +26,12 @@ from dynome.dynamics.tensor.conversion import from_tensorly as from_tensorly
 from dynome.dynamics.tensor.conversion import to_tensorly as to_tensorly
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP
 from dynome.dynamics.tensor.parafac2 import NonnegativeParafac2 as NonnegativeParafac2
-from dynome.dynamics.tensor.tucker import NonnegativeTucker as NonnegativeTucker
 from dynome.dynamics.tensor.sparse_tensors import sparse_tensor as sparse_tensor
+from dynome.dynamics.tensor.tucker import NonnegativeTucker as NonnegativeTucker
 from dynome.dynamics.tensor.pairs import fold as fold
 from dynome.dynamics.tensor.pairs import unfold as unfold
+from dynome.dynamics.tensor.rank_choice import choose_rank as choose_rank
+from dynome.dynamics.tensor.rank_curves import rank_curve as rank_curve
+from dynome.dynamics.atlas.dynamic_connectome import DynamicConnectome as DynamicConnectome
+from dynome.dynamics.atlas.excess import excess_affinity as excess_affinity
+from dynome.dynamics.atlas.table import motif_table as motif_table

@@ -1,0 +1,133 @@
+"""Affinity above chance: what two nodes share, less what their own courses give when moved against each other.
+
+Two traces that know nothing of each other still change together now and then, the more so the livelier they are. That
+level is subtracted, so that what is left is 0 on average where nothing is shared. It is not clipped: chance goes up and
+down alike, and a fit to both recovers weak motifs that a fit to the positive part loses in its bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from dynome import seeds
+from dynome.dynamics.affinities.forming import affinity_tensor
+from dynome.dynamics.atlas.shifts import shifted_affinity
+from dynome.dynamics.preprocessing.clock import sampling_interval
+from dynome.errors import InputError
+from dynome.schema import ANIMAL, PAIR, TIME
+
+Array = NDArray[np.float64]
+
+_SHIFTS = 8  # copies of which the level of chance is the mean
+_PER_WINDOW = 2  # samples that are kept of each window
+_REACH = 4  # standard deviations
+_HALF = 0.5  # of its weights must fall on recorded samples
+
+
+def excess_affinity(aff: xr.Dataset, *, window: float = 4.0, random_state: int | None = None) -> xr.DataArray:
+    r"""Affinity of every pair above what independent traces would have, averaged over a few seconds.
+
+    Parameters
+    ----------
+    aff : Dataset
+        As `affinity` gives it, with one sign.
+    window : float
+        Standard deviation in seconds of the Gaussian over which affinities are averaged; two samples are kept of each.
+        0 averages nothing.
+    random_state : int or None
+        Seed of the shifts.
+
+    Returns
+    -------
+    (time, animal, pair), unit of the affinity
+        0 on average where nothing is shared, negative where less than by chance; NaN where a node is missing.
+
+    Raises
+    ------
+    InputError
+        If `window` is out of range or `aff` is no affinity with one sign.
+
+    Notes
+    -----
+    :math:`x_{ap}(t) = \langle a_{ap} \rangle_{window}(t) - \langle a_{ap}^{shifted} \rangle`, where the second mean is
+    over time and over copies of the recording in which every trace was turned in a circle by a lag of its own.
+
+    Examples
+    --------
+    >>> from dynome.datasets import make_dynamic_communities
+    >>> from dynome.dynamics import affinity
+    >>> x = excess_affinity(affinity(make_dynamic_communities(n_nodes=20, random_state=0)), random_state=0)
+    >>> x.sizes["time"], bool((x < 0).any())
+    (150, True)
+    """
+    level = chance_level(aff, random_state=random_state)
+    return averaged_affinity(aff, window) - level
+
+
+def chance_level(aff: xr.Dataset, *, random_state: int | None = None) -> xr.DataArray:
+    """Mean affinity of every pair when every trace is moved in time by a lag of its own: ``(animal, pair)``."""
+    rng = seeds.generator(random_state, "chance level")
+    total = np.zeros((aff.sizes[ANIMAL], aff.sizes[PAIR]))
+    for _ in range(_SHIFTS):
+        moved = shifted_affinity(require_affinity(aff), rng)
+        total += np.stack([one.mean(TIME).to_numpy() for one in animal_tensors(moved)])
+    return xr.DataArray(total / _SHIFTS, dims=(ANIMAL, PAIR), coords={ANIMAL: aff[ANIMAL].to_numpy()})
+
+
+def averaged_affinity(aff: xr.Dataset, window: float) -> xr.DataArray:
+    """Affinity averaged over windows and thinned: ``(time, animal, pair)``."""
+    clock = aff[TIME].to_numpy()
+    rows = windows(clock, window, sampling_interval(aff))
+    slices = list(animal_tensors(require_affinity(aff)))
+    values = np.stack([window_means(one.to_numpy(), rows) for one in slices], axis=1)
+    shared = {n: c for n, c in aff.coords.items() if set(c.dims) <= {ANIMAL}}
+    pairs = {n: slices[0].coords[n] for n in (PAIR, "source", "target")}
+    time = aff[TIME].isel({TIME: [k for k, _, _ in rows]})
+    units = {"units": slices[0].attrs["units"], "long_name": "affinity above chance"}
+    return xr.DataArray(values, dims=(TIME, ANIMAL, PAIR), coords={**shared, **pairs, TIME: time}, attrs=units)
+
+
+def animal_tensors(aff: xr.Dataset) -> Iterator[xr.DataArray]:
+    """The affinities of one animal after the other, ``(time, pair)``, so that only one is in memory."""
+    for k in range(aff.sizes[ANIMAL]):
+        yield affinity_tensor(aff.isel({ANIMAL: [k]})).isel({ANIMAL: 0}, drop=True).transpose(TIME, PAIR)
+
+
+def windows(clock: Array, window: float, interval: float) -> list[tuple[int, slice, Array]]:
+    """Of each sample that is kept: its position, the samples in the window around it, and their weights."""
+    length = clock[-1] - clock[0] + interval
+    if not 0 <= window <= length:
+        raise InputError(f"window must be between 0 s and {length:g} s, got {window!r}")
+    step = max(round(window / _PER_WINDOW / interval), 1)
+    width = max(window, 1e-3 * interval)
+    found = []
+    for k in range(min(step // 2, clock.size - 1), clock.size, step):
+        lower, upper = np.searchsorted(clock, [clock[k] - _REACH * width, clock[k] + _REACH * width + 1e-9 * interval])
+        found.append((k, slice(lower, upper), np.exp(-0.5 * ((clock[lower:upper] - clock[k]) / width) ** 2)))
+    return found
+
+
+def window_means(x: Array, rows: list[tuple[int, slice, Array]]) -> Array:
+    """Weighted means ``(window, pair)`` of what was recorded; NaN where less than half of the weights falls on it."""
+    there = ~np.isnan(x)
+    if there.all():
+        return np.stack([weights @ x[part] / weights.sum() for _, part, weights in rows])
+    filled, counts = np.where(there, x, 0.0), there.astype(np.float64)
+    out = np.full((len(rows), x.shape[1]), np.nan)
+    for row, (_, part, weights) in zip(out, rows, strict=True):
+        mass = weights @ counts[part]
+        np.divide(weights @ filled[part], mass, out=row, where=mass >= _HALF * weights.sum())
+    return out
+
+
+def require_affinity(aff: xr.Dataset) -> xr.Dataset:
+    """The affinity itself, if it is one with one sign."""
+    if aff.attrs.get("kind") != "affinity" or "rate" not in aff:
+        raise InputError("expected a Dataset as dynome.dynamics.affinity gives it; compute the affinity first")
+    if aff.attrs.get("signed"):
+        raise InputError("an atlas takes affinities of one sign, this one has two; pass signed=False to affinity")
+    return aff
