@@ -61,6 +61,16 @@ def test_numerators_are_the_products_written_out(shape, dtype, rtol):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+def test_without_a_mask_all_rows_share_one_gram_matrix(shape):
+    factors = factors_of(shape)
+    for mode in range(len(shape)):
+        gram = DenseOperand(np.ones(shape)).gram(factors, mode)
+        assert gram.shape == (2, 1, 3, 3)
+        written_out = grams_by_brute_force(np.ones(shape), factors, mode)
+        np.testing.assert_allclose(np.broadcast_to(gram, written_out.shape), written_out, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_a_factor_that_changes_between_two_modes_is_used_at_once(shape):
     x = np.random.default_rng(1).random(shape)
     factors = factors_of(shape)

@@ -71,7 +71,7 @@ def _shared(kernel: Any, tasks: list[tuple[Any, ...]]) -> None:
 
 def _blas_threads() -> int:
     """As many as the BLAS would take, so that every limit on it holds here too."""
-    return max((info["num_threads"] for info in _libraries().info()), default=1)
+    return max((library.num_threads for library in _libraries().lib_controllers), default=1)
 
 
 @cache
