@@ -24,6 +24,7 @@ Solver = Literal["auto", "hals", "mu", "lbfgs"]
 _BETAS = {"frobenius": 2.0, "kullback-leibler": 1.0}
 _INNER_ITER = 500  # exact regression of new samples converges long before
 _MU_TOL = 1e-10
+_LED_IN, _ROUGHLY = 50, 1e-4  # iterations without penalties before those with them, and their tolerance
 
 
 def beta_of(loss: Loss | float) -> float:
@@ -86,6 +87,9 @@ def solve(
         return multiplicative.factorize(x, starts, beta=beta_of(loss), max_iter=max_iter, tol=tol, fixed=fixed)
     if solver == "lbfgs":
         return lbfgs.factorize(x, starts, max_iter=max_iter, tol=tol, fixed=fixed)
+    if any_penalty(asked.penalties):
+        # At random factors a penalty is far larger than what a component explains, and would kill it.
+        starts = hals.factorize(x, starts, max_iter=_LED_IN, tol=_ROUGHLY, fixed=fixed, shared=asked.shared).factors
     return hals.factorize(
         x, starts, max_iter=max_iter, tol=tol, penalties=asked.penalties, fixed=fixed, shared=asked.shared
     )

@@ -77,6 +77,18 @@ def test_smoothness_finds_a_slow_course_under_noise():
     assert cosine(smoothness={"time": 3.0}) > cosine() + 0.01
 
 
+def test_penalties_do_not_kill_components_that_the_data_support():
+    rng = np.random.default_rng(0)
+    t = np.arange(120) / 2
+    course = np.stack([np.exp(-((t - 15) ** 2) / 50), np.exp(-((t - 40) ** 2) / 50)], axis=1)
+    pairs = rng.random((40, 2)) * (rng.random((40, 2)) < 0.3)
+    x = np.einsum("tr,ar,pr->tap", course, rng.random((5, 2)) + 0.5, pairs)
+    x = xr.DataArray(np.maximum(x + 2 * x.std() * rng.standard_normal(x.shape), 0), dims=DIMS, coords={"time": t})
+    r = fit(x, rank=2, n_restarts=6, smoothness={"time": 3.0}, sparsity={"pair": 0.5}).results_
+    np.testing.assert_allclose(r.restart_error, float(r.relative_error), rtol=0.02)
+    assert match(cp_similarity([pairs], [r.pair_factor.to_numpy()])).similarity.min() > 0.9
+
+
 def test_the_smoothing_length_is_in_the_unit_of_the_clock():
     x = tensor()
     a = fit(x, smoothness={"time": 2.0}).results_
