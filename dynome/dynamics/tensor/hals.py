@@ -72,6 +72,7 @@ class _Task(NamedTuple):
     """What stays the same from iteration to iteration."""
 
     x: Operand
+    one_pass: OnePassOperand | None
     penalties: Penalties
     penalised: bool
     alone: list[int]
@@ -158,7 +159,8 @@ def _task(
     asked = on_operand(penalties or no_penalties(len(factors)), x)
     together = [m for pair in shared for m in pair]
     alone = [m for m in range(len(factors)) if m not in fixed and m not in together]
-    return _Task(x, asked, any_penalty(asked), alone, list(shared), x.asarray(np.eye(factors[0].shape[2])))
+    one_pass = x if isinstance(x, OnePassOperand) else None  # asked once: this check is slow
+    return _Task(x, one_pass, asked, any_penalty(asked), alone, list(shared), x.asarray(np.eye(factors[0].shape[2])))
 
 
 def _put(old: Any, where: NDArray[Any], new: Any, rows: NDArray[Any]) -> Any:
@@ -203,8 +205,8 @@ def _iterate(task: _Task, plain: list[Any], ahead: list[Any], beta: Array, lengt
 
 def _numerators(task: _Task, plain: list[Any], ahead: list[Any], momentum: Any) -> Iterator[tuple[int, Any]]:
     """Numerators of the modes without a partner; where that saves a pass, the first mode is updated on the way."""
-    x = task.x
-    if task.penalised or len(task.alone) < 2 or task.alone[0] != 0 or not isinstance(x, OnePassOperand):
+    x, one_pass = task.x, task.one_pass
+    if task.penalised or len(task.alone) < 2 or task.alone[0] != 0 or one_pass is None:
         return x.numerators(ahead, task.alone)
     gram = x.gram(ahead, 0)
     plain[0], ahead[0] = plain[0] * 1.0, ahead[0] * 1.0
@@ -215,7 +217,7 @@ def _numerators(task: _Task, plain: list[Any], ahead: list[Any], momentum: Any) 
         ahead[0][:, rows] = (new + momentum * (new - plain[0][:, rows])).clip(min=0)
         plain[0][:, rows] = new
 
-    return x.fused_numerators(ahead, task.alone, update)
+    return one_pass.fused_numerators(ahead, task.alone, update)
 
 
 def _block(task: _Task, factors: list[Any], mode: int, gram: Any) -> Block:
