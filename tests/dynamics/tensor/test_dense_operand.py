@@ -141,6 +141,28 @@ def test_many_restarts_with_a_full_mask_are_taken_in_groups(monkeypatch):
         np.testing.assert_allclose(DenseOperand(mask * 1.0, mask).gram(factors, mode), gram, rtol=1e-13)
 
 
+def test_modes_share_a_product_with_the_mask_only_while_the_factors_are_the_same(monkeypatch):
+    from dynome.dynamics.tensor.operands import dense
+
+    made = []
+
+    def counted(left, matrix, *, transposed):
+        made.append(transposed)
+        return times_matrix(left, matrix, transposed=transposed)
+
+    monkeypatch.setattr(dense, "times_matrix", counted)
+    rng = np.random.default_rng(10)
+    mask, factors = rng.random((6, 5, 7)) > 0.4, factors_of((6, 5, 7))
+    operand = DenseOperand(mask * 1.0, mask)
+    for mode in range(3):
+        operand.gram(factors, mode)
+    assert made == [True, False]
+    factors[2] = factors[2] + 1.0
+    for mode in range(3):
+        expected = grams_by_brute_force(mask.astype(float), factors, mode)
+        np.testing.assert_allclose(operand.gram(factors, mode), expected, rtol=1e-12)
+
+
 def test_what_lies_under_a_mask_of_zero_has_no_influence_and_is_not_changed():
     rng = np.random.default_rng(5)
     mask = rng.random((4, 5, 6)) > 0.3

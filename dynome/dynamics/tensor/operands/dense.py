@@ -41,6 +41,7 @@ class DenseOperand:
         self.mask = None if mask is None else narrow(mask)
         self.n_left = math.prod(self.shape[m] for m in halves(self.shape)[0])
         self.weights = None if self.mask is None else weights_by_row(self.mask, self.shape)
+        self._last: tuple[bool, Array, Array] | None = None
         matrix = x.reshape(self.n_left, -1)
         matrix, self.squared_norm = _weighted(matrix, self.weights)
         self.x: NDArray[Any] = matrix.reshape(self.shape)
@@ -52,8 +53,16 @@ class DenseOperand:
 
     def gram(self, factors: list[Array], mode: int) -> Array:
         """See `Operand.gram`."""
-        gram: Array = full_gram(factors, mode) if self.mask is None else masked_gram(self.mask, factors, mode)
-        return gram
+        if self.mask is None:
+            return np.asarray(full_gram(factors, mode))
+        return np.asarray(masked_gram(self.mask, factors, mode, times=self._mask_times))
+
+    def _mask_times(self, left: Array, matrix: NDArray[Any], *, transposed: bool) -> Array:
+        """As `times_matrix`; neighbouring modes share the product, which is the work, as long as `left` is the same."""
+        last = self._last
+        if last is None or last[0] != transposed or not np.array_equal(last[1], left):
+            last = self._last = (transposed, left, times_matrix(left, matrix, transposed=transposed))
+        return last[2]
 
     def squared_residual(self, factors: list[Array]) -> Array:
         """See `Operand.squared_residual`."""
