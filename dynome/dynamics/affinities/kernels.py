@@ -11,11 +11,13 @@ At any moment one of the two terms is 0: a node rises or falls, never both. A si
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from dynome.dynamics.affinities.few_columns import WIDTH, few_over_pairs, few_over_times
 
 Kernel = Literal["geomean", "product", "min", "harmonic", "gauss", "correlation"]
 
@@ -24,6 +26,8 @@ Integers = NDArray[np.int64]
 
 _PRODUCT, _MIN, _HARMONIC, _GAUSS = 0, 1, 2, 3
 _LONGEST = 512  # pairs in a run: tiles are made of whole runs
+_TIMES = 64  # samples of a block that is formed in cache and multiplied at once
+_FEW = 20  # columns up to which making entries in registers beats a BLAS on blocks (measured)
 
 # The formula of each kernel; geomean is the product of square roots, correlation the product of z-scores.
 KERNELS: dict[str, int] = {
@@ -47,6 +51,8 @@ class Recipe(NamedTuple):
         The largest within `lag` samples, 0 where the sample itself is missing; empty without a lag.
     observed : (n_animal, n_time, n_node)
         Whether the sample is there.
+    swing : (n_animal, n_node, n_time)
+        ``rise - fall`` where an entry is ``max(0, swing_i swing_j)``: a product without a lag; else empty.
     runs : (n_run, 4)
         Pairs as runs ``(i, j, length, first pair)``: node ``i`` with nodes ``j, j + 1, ...``.
     code, lag : int
@@ -62,6 +68,7 @@ class Recipe(NamedTuple):
     near_rise: Array
     near_fall: Array
     observed: NDArray[np.bool_]
+    swing: Array
     runs: Integers
     code: int
     lag: int
@@ -112,6 +119,7 @@ def recipe(
         near_rise,
         near_fall,
         observed,
+        blank if lag or KERNELS[kernel] != _PRODUCT else np.ascontiguousarray((rise - fall).transpose(0, 2, 1)),
         _runs(np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64)),
         KERNELS[kernel],
         lag,
@@ -170,14 +178,53 @@ def form(made_of: Recipe, animal: int, times: Integers, runs: slice, sign: int, 
     out : (n, pairs in the runs)
         Written, C-contiguous.
     """
-    rise, fall, near_rise, near_fall = (side[animal] for side in made_of[:4])
-    chosen = made_of.runs[runs]
-    if made_of.lag == 0:
-        _form(rise, fall, chosen, times, made_of.code, made_of.sharpness, sign, out)
-    elif made_of.code == _GAUSS:
-        _form_nearest(rise, fall, made_of.observed[animal], chosen, times, made_of.lag, made_of.sharpness, sign, out)
+    _write(*_of_animal(made_of, animal), made_of.runs[runs], times, *_how(made_of), sign, out)
+
+
+def over_pairs(made_of: Recipe, animal: int, runs: slice, sign: int, columns: Array, out: Array) -> None:
+    """Add to `out` the tensor of one animal times columns over pairs; no block of it leaves the cache.
+
+    Parameters
+    ----------
+    made_of : Recipe
+        What the tensor is made of.
+    animal, sign : int
+        Position of the animal; channel as in `form`.
+    runs : slice
+        Which runs of pairs.
+    columns : (n, pairs in the runs)
+        C-contiguous, of the dtype of the recipe.
+    out : (n, n_time)
+        Changed.
+    """
+    if _few(made_of, columns):
+        few_over_pairs(made_of.swing[animal], made_of.runs[runs], _way(made_of, sign), columns, out)
     else:
-        _form_within(rise, fall, near_rise, near_fall, chosen, times, made_of.code, sign, out)
+        _times_columns(*_of_animal(made_of, animal), made_of.runs[runs], *_how(made_of), sign, columns, out)
+
+
+def over_times(made_of: Recipe, animal: int, runs: slice, sign: int, columns: Array, out: Array) -> None:
+    """As `over_pairs`, transposed: add to `out` ``(n, pairs in the runs)`` for `columns` ``(n, n_time)``."""
+    if _few(made_of, columns):
+        few_over_times(made_of.swing[animal], made_of.runs[runs], _way(made_of, sign), columns, out)
+    else:
+        _columns_times(*_of_animal(made_of, animal), made_of.runs[runs], *_how(made_of), sign, columns, out)
+
+
+def _few(made_of: Recipe, columns: Array) -> bool:
+    return made_of.swing.size > 0 and len(columns) <= _FEW and len(columns) % WIDTH == 0
+
+
+def _way(made_of: Recipe, sign: int) -> Any:
+    return made_of.swing.dtype.type(1 - 2 * sign)
+
+
+def _of_animal(made_of: Recipe, animal: int) -> tuple[NDArray[Any], ...]:
+    return tuple(side[animal] for side in made_of[:5])
+
+
+def _how(made_of: Recipe) -> tuple[int, int, float]:
+    return made_of.code, made_of.lag, made_of.sharpness
 
 
 def formed(made_of: Recipe, animal: int, times: Integers, sign: int = 0) -> Array:
@@ -191,6 +238,36 @@ def formed(made_of: Recipe, animal: int, times: Integers, sign: int = 0) -> Arra
 def mark_missing(made_of: Recipe, animal: int, times: Integers, runs: slice, out: Array) -> None:
     """Write NaN over the entries of a block of which a node is missing."""
     _mark(made_of.observed[animal], made_of.runs[runs], times, out)
+
+
+@njit(cache=True, nogil=True)
+def _times_columns(rise, fall, near_rise, near_fall, observed, runs, code, lag, sharpness, sign, columns, out):  # type: ignore[no-untyped-def]
+    block = np.empty((_TIMES, columns.shape[1]), rise.dtype)
+    for start in range(0, rise.shape[0], _TIMES):
+        times = np.arange(start, min(start + _TIMES, rise.shape[0]))
+        part = block[: times.size]
+        _write(rise, fall, near_rise, near_fall, observed, runs, times, code, lag, sharpness, sign, part)
+        out[:, start : start + times.size] += np.dot(part, columns.T).T
+
+
+@njit(cache=True, nogil=True)
+def _columns_times(rise, fall, near_rise, near_fall, observed, runs, code, lag, sharpness, sign, columns, out):  # type: ignore[no-untyped-def]
+    block = np.empty((_TIMES, out.shape[1]), rise.dtype)
+    for start in range(0, rise.shape[0], _TIMES):
+        times = np.arange(start, min(start + _TIMES, rise.shape[0]))
+        part = block[: times.size]
+        _write(rise, fall, near_rise, near_fall, observed, runs, times, code, lag, sharpness, sign, part)
+        out += np.dot(np.ascontiguousarray(columns[:, start : start + times.size]), part)
+
+
+@njit(cache=True, nogil=True)
+def _write(rise, fall, near_rise, near_fall, observed, runs, times, code, lag, sharpness, sign, out):  # type: ignore[no-untyped-def]
+    if lag == 0:
+        _form(rise, fall, runs, times, code, sharpness, sign, out)
+    elif code == _GAUSS:
+        _form_nearest(rise, fall, observed, runs, times, lag, sharpness, sign, out)
+    else:
+        _form_within(rise, fall, near_rise, near_fall, runs, times, code, sign, out)
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -90,6 +90,16 @@ def test_blocks_of_any_size_give_the_same(monkeypatch):
     check_equal(*both(rates("nodes"), "min"), 1e-10)
 
 
+@pytest.mark.parametrize("rank", [1, 3, 30])
+@pytest.mark.parametrize("n_node", [2, 6, 14])
+def test_few_columns_and_many_give_the_same(rank, n_node):
+    operand, dense = both(rates("nothing", n_node=n_node, n_time=600), signed=True)
+    factors = random_factors(operand.shape, n_restart=1, rank=rank)
+    expected = dict(dense.numerators(factors, range(4)))
+    for mode, rows in operand.numerators(factors, range(4)):
+        np.testing.assert_allclose(rows, expected[mode], rtol=1e-10)
+
+
 def test_single_precision_is_close_and_sums_in_double():
     single, _ = both(rates("nodes", dtype=np.float32))
     _, dense = both(rates("nodes"))

@@ -1,9 +1,8 @@
 """An affinity tensor that is never in memory: each pass forms it anew, in blocks that stay in cache.
 
 The tensor is a function of the rates of the nodes, ``n_node x n_time x n_animal`` numbers (`Recipe`). Where the kernel
-is a product, a time slice is a matrix of rank two, and a pass could be written as products of small matrices; forming
-blocks and multiplying them takes half of the operations, and serves every kernel
-(``benchmarks/results/affinities.md``).
+is a product, a time slice is a matrix of rank two, and a pass could be written as products of small matrices; making
+entries anew takes half of the operations, and serves every kernel (``benchmarks/results/affinities.md``).
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dynome.dynamics.affinities.kernels import KERNELS, Recipe, form, formed, tiles
+from dynome.dynamics.affinities.few_columns import WIDTH
+from dynome.dynamics.affinities.kernels import KERNELS, Recipe, form, formed, over_pairs, over_times, tiles
 from dynome.dynamics.tensor.operands.presence import expanded, packed, presence_of
 from dynome.dynamics.tensor.operands.rows import gram_of, sweep_rows
 from dynome.dynamics.tensor.operands.slabs import Slab
@@ -122,21 +122,21 @@ class ImplicitOperand:
 def mask_recipe(made_of: Recipe) -> Recipe:
     """The tensor that is 1 where an entry is observed and 0 elsewhere: a product of the masks of two nodes."""
     there = made_of.observed.astype(made_of.rise.dtype)
-    return made_of._replace(rise=there, fall=np.zeros_like(there), code=KERNELS["product"], lag=0, signs=1)
+    swing = np.ascontiguousarray(there.transpose(0, 2, 1))
+    return made_of._replace(rise=there, fall=np.zeros_like(there), swing=swing, code=KERNELS["product"], lag=0, signs=1)
 
 
 def blocks(made_of: Recipe) -> Iterator[Block]:
     """The whole tensor in blocks, of which only one is in memory at a time: use it before you ask for the next."""
     n_animal, n_time, _ = made_of.rise.shape
-    for runs in tiles(made_of.runs, _PAIRS):
-        first, length = int(made_of.runs[runs][0, 3]), int(made_of.runs[runs][:, 2].sum())
-        buffer = np.empty((_TIMES, length), made_of.rise.dtype)
+    for runs, pairs in tiled(made_of):
+        buffer = np.empty((_TIMES, pairs.stop - pairs.start), made_of.rise.dtype)
         for sign in range(made_of.signs):
             for animal in range(n_animal):
                 for start in range(0, n_time, _TIMES):
                     times = slice(start, min(start + _TIMES, n_time))
                     values = buffer[: times.stop - start]
-                    block = Block(animal, times, sign, runs, slice(first, first + length), values)
+                    block = Block(animal, times, sign, runs, pairs, values)
                     yield _written(made_of, block)
 
 
@@ -154,29 +154,44 @@ def products(made_of: Recipe, factors: list[Array], modes: Sequence[int]) -> Ite
     n_animal, n_time, _ = made_of.rise.shape
     shape = (n_time, n_animal, made_of.n_pair, made_of.signs)
     n_restart, _, rank = factors[0].shape
+    count, dtype = n_restart * rank, made_of.rise.dtype
+    padded = -(-count // WIDTH) * WIDTH
     if {0, 1} & set(modes):
-        columns = _columns(shape, factors, right=True).reshape(-1, made_of.signs, made_of.n_pair)
-        columns = columns.astype(made_of.rise.dtype, copy=False)
-        sums = np.zeros((len(columns), n_animal, n_time))
-        for block in blocks(made_of):
-            sums[:, block.animal, block.times] += columns[:, block.sign, block.pairs] @ block.values.T
-        partial = sums.reshape(n_restart, rank, n_animal, n_time)
+        columns = np.zeros((padded, made_of.signs, made_of.n_pair), dtype)
+        columns[:count] = _columns(shape, factors, right=True).reshape(count, made_of.signs, -1)
+        sums = np.zeros((n_animal, padded, n_time))
+        for runs, pairs in tiled(made_of):
+            for sign in range(made_of.signs):
+                tile = np.ascontiguousarray(columns[:, sign, pairs])
+                for animal in range(n_animal):
+                    over_pairs(made_of, animal, runs, sign, tile, sums[animal])
+        partial = sums[:, :count].reshape(n_animal, n_restart, rank, n_time)
         if 0 in modes:
-            yield 0, np.einsum("krat,kar->ktr", partial, factors[1])
+            yield 0, np.ascontiguousarray(np.einsum("akrt,kar->ktr", partial, factors[1]))
         if 1 in modes:
-            yield 1, np.einsum("krat,ktr->kar", partial, factors[0])
+            yield 1, np.ascontiguousarray(np.einsum("akrt,ktr->kar", partial, factors[0]))
     if {2, 3} & set(modes):
-        columns = _columns(shape, factors, right=False).reshape(-1, n_animal, n_time)
-        columns = columns.astype(made_of.rise.dtype, copy=False)
-        sums = np.zeros((len(columns), made_of.signs, made_of.n_pair))
-        for block in blocks(made_of):
-            sums[:, block.sign, block.pairs] += columns[:, block.animal, block.times] @ block.values
-        partial = sums.reshape(n_restart, rank, made_of.signs, made_of.n_pair)
+        columns = np.zeros((n_animal, padded, n_time), dtype)
+        columns[:, :count] = _columns(shape, factors, right=False).reshape(count, n_animal, n_time).swapaxes(0, 1)
+        rows = np.zeros((n_restart, rank, made_of.signs, made_of.n_pair))
+        for runs, pairs in tiled(made_of):
+            for sign in range(made_of.signs):
+                total = np.zeros((padded, pairs.stop - pairs.start))
+                for animal in range(n_animal):
+                    over_times(made_of, animal, runs, sign, columns[animal], total)
+                rows[:, :, sign, pairs] = total[:count].reshape(n_restart, rank, -1)
         if 2 in modes:
             signs = factors[3] if len(factors) == 4 else np.ones((n_restart, 1, rank))
-            yield 2, np.einsum("krsp,ksr->kpr", partial, signs)
+            yield 2, np.ascontiguousarray(np.einsum("krsp,ksr->kpr", rows, signs))
         if 3 in modes:
-            yield 3, np.einsum("krsp,kpr->ksr", partial, factors[2])
+            yield 3, np.ascontiguousarray(np.einsum("krsp,kpr->ksr", rows, factors[2]))
+
+
+def tiled(made_of: Recipe) -> Iterator[tuple[slice, slice]]:
+    """Runs of pairs that fit a block, and the pairs in them."""
+    for runs in tiles(made_of.runs, _PAIRS):
+        first = int(made_of.runs[runs.start, 3])
+        yield runs, slice(first, first + int(made_of.runs[runs, 2].sum()))
 
 
 def _columns(shape: tuple[int, ...], factors: list[Array], *, right: bool) -> Array:
