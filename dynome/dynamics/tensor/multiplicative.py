@@ -75,8 +75,8 @@ def factorize(
     factors : sequence of (n_restart, n_n, rank)
         Starts; not modified.
     beta : float
-        1 is Kullback-Leibler (any data >= 0), 2 squared error (any data >= 0), 0 Itakura-Saito (data > 0 only); any
-        other number is allowed, and below 1 needs data > 0.
+        1 is Kullback-Leibler, 2 squared error, 0 Itakura-Saito; any other number is allowed. At 0 and below, every
+        observed entry must be above 0.
     max_iter : int
         Outer iterations at most.
     tol : float
@@ -90,6 +90,11 @@ def factorize(
         ``error`` is the divergence from the model, divided by the divergence from the mean of the observed data (the
         best constant model): below 1 as soon as the model says more than a mean. For beta 2 it is the squared residual
         divided by the squared data, as in `hals`, so that solvers can be compared. It never increases.
+
+    Raises
+    ------
+    InputError
+        If beta is 0 or less and an observed entry is 0.
 
     Notes
     -----

@@ -14,6 +14,7 @@ from dynome.dynamics.tensor.divergences import Totals, data_terms, exponent, mea
 from dynome.dynamics.tensor.multiplicative import factorize
 from dynome.dynamics.tensor.operands.dense import DenseOperand
 from dynome.dynamics.tensor.operands.slabs import Slab
+from dynome.errors import InputError
 
 LETTERS = "abcdefg"
 BETAS = (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -78,7 +79,7 @@ def test_exponents_are_those_of_the_majorization():
     assert [exponent(b) for b in (0.0, 0.5, 1.0, 2.0, 3.0)] == pytest.approx([1 / 2, 2 / 3, 1.0, 1.0, 1 / 2])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1), order=st.integers(2, 4), beta=st.sampled_from(BETAS), masked=st.sampled_from("nbf")
 )
@@ -107,7 +108,7 @@ def test_scipy_finds_no_lower_divergence_nearby(beta):
     x, _ = counts((4, 3, 3), rank=2)
     x += beta < 1
     begin = starts(x, 2, n=3)
-    fit = factorize(DenseOperand(x), begin, beta=beta, max_iter=600, tol=1e-11)
+    fit = factorize(DenseOperand(x), begin, beta=beta, max_iter=400, tol=1e-10)
     k = int(np.nanmin(fit.error, axis=0).argmin())
     ours = [f[k] for f in fit.factors]
     sizes = np.cumsum([2 * n for n in x.shape])[:-1]
@@ -134,8 +135,8 @@ def test_a_matrix_gives_the_divergence_that_scikit_learn_finds():
 def test_planted_rates_of_counts_are_found_and_better_than_by_least_squares():
     x, truth = counts((40, 12, 30), mean=0.5, seed=1)
     start = starts(x, 3, n=4)
-    poisson = factorize(DenseOperand(x), start, beta=1.0, max_iter=150, tol=1e-6)
-    squares = hals.factorize(DenseOperand(x), start, max_iter=150, tol=1e-6)
+    poisson = factorize(DenseOperand(x), start, beta=1.0, max_iter=60, tol=1e-6)
+    squares = hals.factorize(DenseOperand(x), start, max_iter=60, tol=1e-6)
     found = []
     for fit in (poisson, squares):
         k = int(np.nanmin(fit.error, axis=0).argmin())
@@ -231,3 +232,11 @@ def test_fixed_modes_stay_and_the_rest_fits_them(beta):
     fit = factorize(DenseOperand(x), again, beta=beta, max_iter=500, tol=1e-11, fixed=[1, 2])
     assert all(np.array_equal(a, b) for a, b in zip(fit.factors[1:], again[1:], strict=True))
     np.testing.assert_allclose(np.nanmin(fit.error, axis=0), np.nanmin(whole.error, axis=0), rtol=1e-4)
+
+
+def test_zeros_are_refused_where_the_divergence_would_be_infinite():
+    x, _ = counts((6, 5, 4))
+    with pytest.raises(InputError, match=rf"needs data above 0, found {(x == 0).sum()} entries that are 0"):
+        factorize(DenseOperand(x), starts(x, 2), beta=0.0, max_iter=5, tol=0.0)
+    fit = factorize(DenseOperand(np.where(x > 0, x, np.nan), x > 0), starts(x, 2), beta=0.0, max_iter=5, tol=0.0)
+    assert np.isfinite(fit.error).all()

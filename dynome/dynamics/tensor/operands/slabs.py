@@ -17,6 +17,7 @@ from dynome.dynamics.tensor.divergences import Totals, data_terms, ratios
 from dynome.dynamics.tensor.operands.masks import Mask, weights_by_row
 from dynome.dynamics.tensor.operands.matrices import times_matrix
 from dynome.dynamics.tensor.operands.trees import halves, khatri_rao, products
+from dynome.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -84,16 +85,30 @@ class Terms(NamedTuple):
 
 
 def totals(x: Slabbed, beta: float) -> Totals:
-    """Weights, mass and the constant part of the divergence, in one pass."""
-    parts = np.zeros(3)
+    """Weights, mass and the constant part of the divergence, in one pass.
+
+    Raises
+    ------
+    InputError
+        If beta is 0 or less and an observed entry is 0: the divergence would be infinite.
+    """
+    parts, zeros = np.zeros(3), 0
     for slab in x.slabs():
-        values, weight = np.asarray(slab.values, np.float64), slab.mask
-        if weight is None:
-            parts += values.size, values.sum(), data_terms(values, 1.0, beta)
-            continue
-        bare = np.divide(values, weight, out=np.ones_like(values), where=np.broadcast_to(weight > 0, values.shape))
-        repeats = values.size / weight.size
-        parts += weight.sum() * repeats, values.sum(), data_terms(bare, weight, beta)
+        values, weight = slab.values.astype(np.float64, copy=False), slab.mask
+        if weight is not None:
+            values = np.divide(
+                values, weight, out=np.ones_like(values), where=np.broadcast_to(weight > 0, values.shape)
+            )
+        found = int((values == 0).sum()) if beta <= 0 else 0
+        zeros += found
+        if not found:
+            size = values.size if weight is None else weight.sum() * (values.size / weight.size)
+            parts += size, slab.values.sum(), data_terms(values, 1.0 if weight is None else weight, beta)
+    if zeros:
+        raise InputError(
+            f"loss with beta {beta:g} needs data above 0, found {zeros} entries that are 0; use 'kullback-leibler' or "
+            "a beta above 0, or make these entries NaN if they are missing"
+        )
     return Totals(*parts.tolist())
 
 

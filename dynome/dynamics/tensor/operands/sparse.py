@@ -119,23 +119,24 @@ def _add_entries(
     rank = width // n_restart
     product = np.empty(width)
     for e in range(n_entry):
-        product[:] = 1.0
+        x, target = values[e], positions[e, mode]
+        for c in range(width):
+            product[c] = 1.0
         for m in range(order):
             if m != mode:
-                row = rows[first_row[m] + positions[e, m]]
+                row = first_row[m] + positions[e, m]
                 for c in range(width):
-                    product[c] *= row[c]
-        target = out[positions[e, mode]]
+                    product[c] *= rows[row, c]
         if divided:
-            own = rows[first_row[mode] + positions[e, mode]]
+            own = first_row[mode] + target
             for k in range(n_restart):
                 model = 0.0
                 for c in range(k * rank, (k + 1) * rank):
-                    model += product[c] * own[c]
-                loss[k] -= values[e] * np.log(model)
-                ratio = values[e] / model
+                    model += product[c] * rows[own, c]
+                loss[k] -= x * np.log(model)
+                ratio = x / model
                 for c in range(k * rank, (k + 1) * rank):
-                    target[c] += ratio * product[c]
+                    out[target, c] += ratio * product[c]
         else:
             for c in range(width):
-                target[c] += values[e] * product[c]
+                out[target, c] += x * product[c]
