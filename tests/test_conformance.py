@@ -14,6 +14,7 @@ import xarray as xr
 
 import dynome
 from dynome import seeds
+from dynome.connectome import WeightedSBM
 from dynome.dynamics import DynamicConnectome, NonnegativeCP, NonnegativeParafac2, NonnegativeTucker
 from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
@@ -47,7 +48,15 @@ def recordings():
     return (activity - activity.mean()).assign_attrs(activity.attrs)
 
 
+def graph():
+    """Two groups of nodes, joined more inside than between."""
+    weight = np.where(np.arange(12)[:, None] // 6 == np.arange(12) // 6, 5.0, 0.5) + np.arange(12) / 20
+    names = [f"n{k:02d}" for k in range(12)]
+    return xr.DataArray(weight + weight.T, dims=("source", "target"), coords={"source": names, "target": names})
+
+
 ESTIMATORS = (
+    Case(WeightedSBM(n_restarts=2, n_samples=5, random_state=0), graph()),
     Case(NonnegativeCP(rank=2, n_restarts=2, max_iter=50, random_state=0), tensor()),
     Case(NonnegativeTucker(rank=2, n_restarts=2, max_iter=20, random_state=0), tensor()),
     Case(NonnegativeParafac2(rank=2, n_restarts=2, max_iter=30, random_state=0), recordings()),

@@ -35,7 +35,7 @@ TAKES_A_CONNECTOME = [
 
 
 def test_every_public_function_is_thought_of():
-    others = {"from_edges", "from_adjacency", "from_networkx", "modularity", "community_order"}
+    others = {"from_edges", "from_adjacency", "from_networkx", "modularity", "community_order", "WeightedSBM"}
     names = {"homologue", "is_ambiguous", "normalize_worm_names", "worm_class", "worm_neurons"}
     assert set(area.__all__) == {*TAKES_A_CONNECTOME, *others, *names}
 

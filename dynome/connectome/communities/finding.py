@@ -34,8 +34,12 @@ def find_communities(
     ----------
     graph : connectome or DataArray (source, target)
         Weights >= 0; zero and NaN mean no edge, the diagonal is ignored. A matrix that is not symmetric is directed.
-    method : {"louvain", "sbm"}
-        ``"louvain"`` makes modularity as large as it can. ``"sbm"`` finds the shortest description by groups that are
+    method : {"louvain", "leiden", "leiden_cpm", "assortative", "auto", "sbm"}
+        ``"louvain"`` makes modularity as large as it can, as does ``"leiden"``; ``"leiden_cpm"`` finds groups whose
+        density exceeds the resolution. ``"assortative"`` finds the shortest description of wiring and weights by
+        communities, given the degree of every node and what it brings to its weights inside and outside; ``"auto"``
+        besides lets communities be in the wiring alone or in the weights alone and takes the shortest. Both find one
+        community where none pay, take no resolution, and add up both directions. ``"sbm"`` finds the shortest description by groups that are
         wired alike, see `WeightedSBM`; there is no resolution.
     edge_type : str, list of str or None
         Edge types of a connectome to add up.
@@ -50,13 +54,15 @@ def find_communities(
     -------
     community (node)
         0 for the largest community, 1 for the next; equal sizes by their first node. ``attrs``: ``modularity`` or
-        ``description_length`` and the same of each run with ``restart_`` before it (to see how far they agree),
+        ``description_length`` or ``saving`` (nats that communities save) and the same of each run with ``restart_`` before it (to see how far they agree),
         ``n_communities`` and the parameters.
 
     Raises
     ------
     InputError
         If a weight is negative, there is no edge, or a parameter is unknown or out of range.
+    MissingExtraError
+        If Leiden is asked for and igraph or leidenalg are not installed.
 
     References
     ----------

@@ -124,7 +124,8 @@ def blocks_of(law: Law, graph: Graph, group: Ints, n_group: int) -> Blocks:
         How many; each must have a node.
     """
     n_class = graph.degree_class.max() + 1 if law.kind == DEGREE_CORRECTED else 1
-    size, out_ends, in_ends = np.zeros((3, n_group), dtype=np.int64)
+    size, out_ends = np.zeros(n_group, dtype=np.int64), np.zeros(n_group, dtype=np.int64)
+    in_ends = np.zeros(n_group, dtype=np.int64)
     count = np.zeros((n_group, n_group), dtype=np.int64)
     first, second = np.zeros((n_group, n_group)), np.zeros((n_group, n_group))
     degree_count = np.zeros((n_group, n_class), dtype=np.int64)

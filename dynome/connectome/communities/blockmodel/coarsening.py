@@ -162,13 +162,16 @@ def _suggest(rows: Rows, r: int, state: State) -> int:
 def _merging_cost(law: Law, rows: Rows, r: int, s: int) -> float:
     kind, weight, prior, table, constants = law.kind, law.weight, law.prior, law.log_factorial, law.weight_table
     start, end, count, first, second = rows.start, rows.end, rows.edges, rows.first, rows.second
-    n, sums, squares = rows.loop[r] + rows.loop[s], rows.loop_first[r] + rows.loop_first[s], np.float64(0.0)
-    squares += rows.loop_second[r] + rows.loop_second[s]
+    n = rows.loop[r] + rows.loop[s]
+    sums = rows.loop_first[r] + rows.loop_first[s]
+    squares = rows.loop_second[r] + rows.loop_second[s]
     total = -edge_cost(kind, table, rows.loop[r], 0, False) - edge_cost(kind, table, rows.loop[s], 0, False)
     if weight:
         for g in (r, s):
-            if (m := rows.loop[g]) > 0:
-                total -= weight_cost(weight, prior, constants[m], table, m, rows.loop_first[g], rows.loop_second[g])
+            inside = rows.loop[g]
+            if inside > 0:
+                sums_inside, squares_inside = rows.loop_first[g], rows.loop_second[g]
+                total -= weight_cost(weight, prior, constants[inside], table, inside, sums_inside, squares_inside)
     i, j = start[r], start[s]
     while i < start[r + 1]:
         if end[i] == s:

@@ -61,7 +61,7 @@ def levels_above(law: Law, count: Ints, state: State) -> tuple[Ints, float]:
         return flat, length
     group = groups[best]
     further, _ = levels_above(law, blocks_of(above, graph, group, int(n_groups[best])).edges, state)
-    nested = np.vstack([group, further[:, group]])
+    nested = np.ascontiguousarray(np.vstack([group, further[:, group]]))
     nested_length = _length(law, count, nested)
     return (nested, nested_length) if nested_length < length else (flat, length)
 

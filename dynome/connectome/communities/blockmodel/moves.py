@@ -143,7 +143,7 @@ def sweep(
             continue
         n = _suggest(graph, blocks.group, node, groups, tried, n_group, temperature > 0, state)
         gather(law, graph, blocks.group, upper, tally, node)
-        change(law, graph, blocks, upper, tally, node, r, -1)
+        change(law, graph, blocks, upper, tally, node, r, np.int64(-1))
         best, here = 0, 0
         joining_costs(law, graph, blocks, upper, tally, node, tried[:n], costs[:n])
         for k in range(n):
@@ -155,7 +155,7 @@ def sweep(
             best = _draw(costs[:n], costs[best], temperature, state)
         elif costs[best] > costs[here] - 1e-9:
             best = here
-        change(law, graph, blocks, upper, tally, node, tried[best], 1)
+        change(law, graph, blocks, upper, tally, node, tried[best], np.int64(1))
         gain += costs[best] - costs[here]
         moved += best != here
     return gain, moved
