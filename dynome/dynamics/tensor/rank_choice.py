@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from dynome.errors import InputError
 
-STABLE = 0.8
+STABLE = 0.9
 RULE = (
     "For hidden entries and for new animals: the smallest rank whose held-out error is within one standard error "
     "(paired over folds or animals) of the lowest. Of the two ranks the larger, or else the largest below it whose "
-    f"components return in fits to parts of the data (median similarity of at least {STABLE:g})."
+    f"components return from other starts and in fits to parts of the data (median similarity of at least {STABLE:g})."
 )
 
 _ERRORS = ("held_out_error", "held_out_error_animal")
+_RETURNS = ("similarity", "fold_similarity")
 
 
 def choose_rank(curve: xr.Dataset) -> int:
@@ -48,10 +49,10 @@ def choose_rank(curve: xr.Dataset) -> int:
     if not known:
         raise InputError("the curve has no held-out error to choose a rank by; make it with rank_curve")
     foreseen = max(_foreseen(e) for e in known)
-    if "fold_similarity" in curve:
-        stable = np.nanmedian(_by_rank(curve["fold_similarity"]), axis=1) >= STABLE
-    else:
-        stable = np.ones(ranks.size, dtype=bool)
+    stable = np.ones(ranks.size, dtype=bool)
+    for name in _RETURNS:
+        if name in curve and (table := _by_rank(curve[name])).size:
+            stable &= np.median(table, axis=1) >= STABLE
     usable = np.flatnonzero(stable[: foreseen + 1])
     return int(ranks[usable[-1] if usable.size else 0])
 

@@ -25,7 +25,7 @@ from dynome.dynamics.tensor.holding_out import (
     squared_errors,
     without,
 )
-from dynome.dynamics.tensor.rank_choice import RULE, choose_rank
+from dynome.dynamics.tensor.rank_choice import RULE, STABLE, choose_rank
 from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator
 from dynome.schema import ANIMAL, FOLD, RESTART
@@ -141,7 +141,7 @@ def rank_curve(
             rows.append({**row, "seconds": time.perf_counter() - began})
     curve = _labelled(rows, asked, animals)
     curve.attrs.update(
-        held_out=float(held_out), pattern=pattern, n_folds=n_folds, random_state=seed, rule=RULE,
+        held_out=float(held_out), pattern=pattern, n_folds=n_folds, random_state=seed, rule=RULE, stable=STABLE,
         estimator=type(estimator).__name__,
     )  # fmt: skip
     return curve.assign_attrs(rank=choose_rank(curve))
