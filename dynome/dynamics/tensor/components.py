@@ -10,6 +10,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from dynome import align
+from dynome.dynamics.tensor.hals import CPFit
+from dynome.dynamics.tensor.operands.choice import Tensor
+from dynome.errors import InputError, Problems
 
 Array = NDArray[np.float64]
 
@@ -53,6 +56,46 @@ def labelled_components(
     data["weight"] = ("component", weight[order], {"units": units})
     component = np.arange(weight.size) if labels is None else np.asarray(labels)
     return xr.Dataset(data, {**coords, "component": component}, {"dims": list(dims), "tensor": name})
+
+
+def labelled_fit(fit: CPFit, tensor: Tensor, labels: ArrayLike | None, *, squared: bool) -> tuple[xr.Dataset, int]:
+    """The best start of a fit as labelled results, and which it is.
+
+    Parameters
+    ----------
+    fit : CPFit
+        Of every start.
+    tensor : Tensor
+        What was fitted.
+    labels : (rank,) or None
+        As in `labelled_components`.
+    squared : bool
+        Whether the cost is the squared error.
+
+    Returns
+    -------
+    Dataset
+        As `NonnegativeCP` describes it.
+    int
+        Position of the best start.
+    """
+    best = int(np.nanmin(fit.objective, axis=0).argmin())
+    results = labelled_components(
+        [f[best] for f in fit.factors], tensor.dims, tensor.coords, units=tensor.units, name=tensor.name, labels=labels
+    )
+    history = fit.objective[:, best][~np.isnan(fit.objective[:, best])]
+    final = fit.final_error()
+    ratio = "squared residual / squared data" if squared else "divergence / divergence from the mean"
+    results = results.assign(
+        history=("iteration", history, {"units": "1", "long_name": "relative cost"}),
+        relative_error=((), final[best], {"units": "1", "long_name": ratio}),
+        restart_error=("restart", final, {"units": "1"}),
+        restart_similarity=("restart", restart_similarity(fit.factors, best), {"units": "1"}),
+    )
+    if squared:
+        norms = {"units": "1", "long_name": "residual norm / data norm"}
+        results = results.assign(residual_ratio=((), np.sqrt(final[best]), norms))
+    return results, best
 
 
 def factors_of(results: xr.Dataset) -> list[Array]:
@@ -105,3 +148,31 @@ def model_of(results: xr.Dataset, samples: xr.DataArray | None = None) -> xr.Dat
         model = model * results[f"{dim}_factor"]
     model = model.sum("component").transpose(*results.attrs["dims"]).rename(results.attrs["tensor"])
     return model.assign_attrs(units=results["weight"].attrs["units"])
+
+
+def with_fitted_labels(X: Any, results: xr.Dataset) -> Any:
+    """New samples with the labels of the fitted tensor along all dims but the first, in its order.
+
+    Raises
+    ------
+    InputError
+        If dims or labels are missing.
+    """
+    sample, *others = results.attrs["dims"]
+    problems = Problems("new samples do not fit the fitted tensor")
+    if not isinstance(X, xr.DataArray | xr.Dataset):
+        problems.add(f"expected a DataArray or what affinity() gives, got a {type(X).__name__}")
+        problems.fail(InputError)
+    if isinstance(X, xr.DataArray) and set(X.dims) != {sample, *others}:
+        problems.add(f"expected dims {(sample, *others)}, found {X.dims}")
+        problems.fail(InputError)
+    for dim in (d for d in others if d in X.dims):
+        if X.sizes[dim] != results.sizes[dim]:
+            problems.add(f"{dim} has {X.sizes[dim]} labels, expected the {results.sizes[dim]} that were fitted")
+        elif dim in X.coords and dim in results.coords:
+            if not np.isin(results[dim], X[dim]).all():
+                problems.add(f"{dim} lacks fitted labels; select the ones that were fitted")
+            else:
+                X = X.sel({dim: results[dim].to_numpy()})
+    problems.raise_if_any(InputError)
+    return X.transpose(sample, *others) if isinstance(X, xr.DataArray) else X

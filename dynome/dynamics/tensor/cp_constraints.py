@@ -222,31 +222,3 @@ def _known(init: Any, tensor: Tensor, rank: int, problems: Problems) -> list[Arr
 
 def _short(value: object) -> str:
     return repr(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
-
-
-def with_fitted_labels(X: Any, results: xr.Dataset) -> Any:
-    """New samples with the labels of the fitted tensor along all dims but the first, in its order.
-
-    Raises
-    ------
-    InputError
-        If dims or labels are missing.
-    """
-    sample, *others = results.attrs["dims"]
-    problems = Problems("new samples do not fit the fitted tensor")
-    if not isinstance(X, xr.DataArray | xr.Dataset):
-        problems.add(f"expected a DataArray or what affinity() gives, got a {type(X).__name__}")
-        problems.fail(InputError)
-    if isinstance(X, xr.DataArray) and set(X.dims) != {sample, *others}:
-        problems.add(f"expected dims {(sample, *others)}, found {X.dims}")
-        problems.fail(InputError)
-    for dim in (d for d in others if d in X.dims):
-        if X.sizes[dim] != results.sizes[dim]:
-            problems.add(f"{dim} has {X.sizes[dim]} labels, expected the {results.sizes[dim]} that were fitted")
-        elif dim in X.coords and dim in results.coords:
-            if not np.isin(results[dim], X[dim]).all():
-                problems.add(f"{dim} lacks fitted labels; select the ones that were fitted")
-            else:
-                X = X.sel({dim: results[dim].to_numpy()})
-    problems.raise_if_any(InputError)
-    return X.transpose(sample, *others) if isinstance(X, xr.DataArray) else X

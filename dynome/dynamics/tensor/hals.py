@@ -32,7 +32,6 @@ from dynome.dynamics.tensor.penalties import (
     penalty_value,
     plain_block,
 )
-from dynome.dynamics.tensor.starts import random_factors as random_factors
 
 Array = NDArray[np.float64]
 

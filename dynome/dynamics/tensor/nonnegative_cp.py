@@ -11,8 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import progress, seeds
-from dynome.dynamics.tensor.components import labelled_components, model_of, restart_similarity
-from dynome.dynamics.tensor.cp_constraints import constraints_of, penalties_of, with_fitted_labels
+from dynome.dynamics.tensor.components import labelled_fit, model_of, with_fitted_labels
+from dynome.dynamics.tensor.cp_constraints import constraints_of, penalties_of
 from dynome.dynamics.tensor.cp_solvers import (
     Loss,
     Solver,
@@ -194,32 +194,12 @@ class NonnegativeCP(Estimator):
         starts = starts_of(tensor, asked, self.rank, self.n_restarts, seed, solver)
         with progress.task(f"{len(starts[0])} starts of rank {self.rank}"):
             fit = solve(tensor, starts, asked, loss=self.loss, solver=solver, max_iter=self.max_iter, tol=self.tol)
-        best = int(np.nanmin(fit.objective, axis=0).argmin())
-        results = labelled_components(
-            [f[best] for f in fit.factors],
-            tensor.dims,
-            tensor.coords,
-            units=tensor.units,
-            name=tensor.name,
-            labels=asked.labels,
-        )
-        history = fit.objective[:, best][~np.isnan(fit.objective[:, best])]
-        final, squared = fit.final_error(), beta_of(self.loss) == 2
-        ratio = "squared residual / squared data" if squared else "divergence / divergence from the mean"
-        results = results.assign(
-            history=("iteration", history, {"units": "1", "long_name": "relative cost"}),
-            relative_error=((), final[best], {"units": "1", "long_name": ratio}),
-            restart_error=("restart", final, {"units": "1"}),
-            restart_similarity=("restart", restart_similarity(fit.factors, best), {"units": "1"}),
-        )
-        if squared:
-            norms = {"units": "1", "long_name": "residual norm / data norm"}
-            results = results.assign(residual_ratio=((), np.sqrt(final[best]), norms))
+        results, best = labelled_fit(fit, tensor, asked.labels, squared=beta_of(self.loss) == 2)
         return self._finish(
             results,
             started=started,
             converged=bool(fit.converged[best]),
-            n_iter=history.size,
+            n_iter=results.sizes["iteration"],
             random_state=seed,
             device=tensor.device,
             dtype=self.dtype,

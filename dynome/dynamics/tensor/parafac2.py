@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import progress, seeds
-from dynome.errors import InputError, Problems, listed
+from dynome.dynamics.tensor.unequal_recordings import SUBJECT, complete_slices, stacked
+from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData
 
 Array = NDArray[np.float64]
-
-_SUBJECT = "cannot fit a PARAFAC2 model"
 
 
 class Parafac2Fit(NamedTuple):
@@ -127,8 +126,8 @@ class NonnegativeParafac2(Estimator):
             range.
         """
         started = time.perf_counter()
-        stacked = _stacked(X)
-        slices = _slices(stacked)
+        recordings = stacked(X)
+        slices = complete_slices(recordings)
         self._check(slices)
         seed = seeds.resolve(self.random_state)
         with progress.task(f"{self.n_restarts} starts of PARAFAC2 with rank {self.rank}"):
@@ -139,8 +138,8 @@ class NonnegativeParafac2(Estimator):
         final = np.array([np.nan if f is None else f.error for f in fits])
         best = min((f for f in fits if f is not None), key=lambda f: f.error, default=None)
         if best is None:
-            raise InputError(f"{_SUBJECT}:\n  - a component died in every start; ask for a lower rank or more starts")
-        results = _labelled(stacked, best).assign(
+            raise InputError(f"{SUBJECT}:\n  - a component died in every start; ask for a lower rank or more starts")
+        results = _labelled(recordings, best).assign(
             history=("iteration", best.history, {"units": "1"}),
             relative_error=((), best.error, {"units": "1", "long_name": "squared residual / squared data"}),
             residual_ratio=((), np.sqrt(best.error), {"units": "1", "long_name": "residual norm / data norm"}),
@@ -159,7 +158,7 @@ class NonnegativeParafac2(Estimator):
         return model.rename(results.attrs["tensor"]).assign_attrs(units=results["weight"].attrs["units"])
 
     def _check(self, slices: list[Array]) -> None:
-        problems = Problems(_SUBJECT)
+        problems = Problems(SUBJECT)
         for name in ("rank", "n_restarts", "max_iter"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
@@ -211,79 +210,6 @@ def fit_parafac2(
     history = np.array(errors, dtype=np.float64) ** 2
     stopped = history.size > 1 and abs(errors[-1] - errors[-2]) < tol
     return Parafac2Fit(animal, courses, node, history, float(error), bool(stopped))
-
-
-def _stacked(X: Any) -> xr.DataArray:
-    """Recordings as one array over three dims, NaN after the end of each."""
-    problems = Problems(_SUBJECT)
-    if isinstance(X, xr.DataArray):
-        if X.ndim != 3 or 0 in X.shape:
-            problems.add(f"expected 3 dims such as (animal, time, node), none empty, found {dict(X.sizes)}")
-    elif not isinstance(X, Mapping) or not X or not all(isinstance(v, xr.DataArray) for v in X.values()):
-        problems.add(f"expected a DataArray or a dict of animal to DataArray, got a {type(X).__name__}")
-    else:
-        first = next(iter(X.values()))
-        node = first.dims[-1] if first.ndim == 2 else None
-        for name, v in X.items():
-            if v.ndim != 2 or v.dims != first.dims or 0 in v.shape:
-                problems.add(
-                    f"{name} must have dims (time, node), none empty, in the order of the others, found {v.dims}"
-                )
-            elif set(v[node].to_numpy().tolist()) != set(first[node].to_numpy().tolist()):
-                problems.add(f"{name} has other nodes than the first recording; select those that all share")
-            elif v.attrs.get("units") != first.attrs.get("units"):
-                problems.add(
-                    f"{name} is in {v.attrs.get('units')!r}, the first in {first.attrs.get('units')!r}; convert"
-                )
-    problems.raise_if_any(InputError)
-    return X if isinstance(X, xr.DataArray) else _padded(X)
-
-
-def _padded(recordings: Mapping[str, xr.DataArray]) -> xr.DataArray:
-    first = next(iter(recordings.values()))
-    time_, node = first.dims
-    labels = first[node].to_numpy()
-    ordered = [v.sel({node: labels}) if node in v.coords else v for v in recordings.values()]
-    longest = max(ordered, key=lambda v: v.sizes[time_])
-    values = np.full((len(ordered), longest.sizes[time_], labels.size), np.nan)
-    clock = np.full(values.shape[:2], np.nan)
-    for k, v in enumerate(ordered):
-        values[k, : v.sizes[time_]] = v.to_numpy()
-        clock[k, : v.sizes[time_]] = np.asarray(v[time_], dtype=np.float64)
-    coords: dict[Any, Any] = {n: c for n, c in first.coords.items() if c.dims == (node,)}
-    if time_ in first.coords:
-        if all(np.array_equal(v[time_], longest[time_][: v.sizes[time_]]) for v in ordered):
-            coords[time_] = longest[time_]
-        else:
-            coords["clock"] = (("animal", time_), clock, first[time_].attrs)
-    return xr.DataArray(
-        values,
-        dims=("animal", time_, node),
-        coords={**coords, "animal": list(recordings)},
-        name=first.name,
-        attrs=first.attrs,
-    )
-
-
-def _slices(X: xr.DataArray) -> list[Array]:
-    """One complete matrix a recording."""
-    values = X.to_numpy().astype(np.float64)
-    problems = Problems(_SUBJECT)
-    if infinite := int(np.isinf(values).sum()):
-        problems.add(f"found {infinite} infinite values")
-    gone = np.asarray(np.isnan(values).all(2))
-    lengths = values.shape[1] - np.argmin(gone[:, ::-1], axis=1)
-    slices = [v[:n] for v, n in zip(values, lengths, strict=True)]
-    names = X[X.dims[0]].to_numpy().tolist()
-    if empty := [n for n, g in zip(names, gone, strict=True) if g.all()]:
-        problems.add(f"{listed(empty)} have no values; drop them")
-    elif holes := {n: int(np.isnan(s).sum()) for n, s in zip(names, slices, strict=True) if np.isnan(s).any()}:
-        told = ", ".join(f"{n}: {k}" for n, k in holes.items())
-        problems.add(f"found missing values before the end of a recording ({told}); fill them or drop the nodes")
-    if not problems.found and not any(s.any() for s in slices):
-        problems.add("every value is 0; there is nothing to factorise")
-    problems.raise_if_any(InputError)
-    return slices
 
 
 def _labelled(X: xr.DataArray, fit: Parafac2Fit) -> xr.Dataset:

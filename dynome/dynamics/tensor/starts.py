@@ -1,4 +1,9 @@
-"""Where a nonnegative CP fit begins: at random, or from the components of a smaller fit."""
+"""Where a nonnegative CP fit begins: at random, or from the components of a smaller fit.
+
+Starts from singular vectors (a randomised NNDSVD of every unfolding) were measured and left out: on dense, sparse and
+noisy tensors they took as many iterations as random ones and reached the same error, and to make them costs as much as
+to fit one to three restarts of a batch.
+"""
 
 from __future__ import annotations
 

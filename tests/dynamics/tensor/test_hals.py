@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 
 from dynome.align import cp_similarity, match
-from dynome.dynamics.tensor.hals import factorize, random_factors, regress
+from dynome.dynamics.tensor.hals import factorize, regress
 from dynome.dynamics.tensor.operands.dense import DenseOperand
+from dynome.dynamics.tensor.starts import random_factors
 
 LETTERS = "abcdefg"
 

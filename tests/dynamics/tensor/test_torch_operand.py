@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynome.dynamics.tensor.hals import factorize, random_factors
+from dynome.dynamics.tensor.hals import factorize
 from dynome.dynamics.tensor.operands.accelerated import TorchOperand
 from dynome.dynamics.tensor.operands.dense import DenseOperand
+from dynome.dynamics.tensor.starts import random_factors
 
 torch = pytest.importorskip("torch")
 
