@@ -18,9 +18,9 @@ from tensorly.cp_tensor import CPTensor
 from tensorly.decomposition import non_negative_parafac
 
 from dynome.dynamics.tensor import hals, lbfgs, multiplicative
-from dynome.dynamics.tensor.hals import random_factors
 from dynome.dynamics.tensor.operands.dense import DenseOperand
 from dynome.dynamics.tensor.operands.sparse import SparseOperand
+from dynome.dynamics.tensor.starts import random_factors
 
 ROUNDS = 3
 

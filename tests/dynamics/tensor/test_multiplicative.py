@@ -108,7 +108,7 @@ def test_scipy_finds_no_lower_divergence_nearby(beta):
     x, _ = counts((4, 3, 3), rank=2)
     x += beta < 1
     begin = starts(x, 2, n=3)
-    fit = factorize(DenseOperand(x), begin, beta=beta, max_iter=400, tol=1e-10)
+    fit = factorize(DenseOperand(x), begin, beta=beta, max_iter=600, tol=1e-11)
     k = int(np.nanmin(fit.error, axis=0).argmin())
     ours = [f[k] for f in fit.factors]
     sizes = np.cumsum([2 * n for n in x.shape])[:-1]
