@@ -13,6 +13,7 @@ from dynome.dynamics.tensor import hals, multiplicative
 from dynome.dynamics.tensor.operands.choice import operand_of
 from dynome.dynamics.tensor.operands.chunked import BLOCK_BYTES, ChunkedOperand, block_bounds
 from dynome.dynamics.tensor.operands.dense import DenseOperand
+from dynome.dynamics.tensor.starts import random_factors
 from dynome.errors import InputError
 
 SHAPES = [(13, 7), (11, 5, 8), (9, 3, 5, 6)]
@@ -100,7 +101,7 @@ def test_a_fit_of_blocks_is_the_fit_of_the_whole(kind):
     x, weights, dense = case((14, 6, 9), kind)
     shelf = Shelf(x)
     operand = chunked(shelf, weights)
-    starts = hals.random_factors(x.shape, 2, np.sqrt(dense.squared_norm), [np.random.default_rng(k) for k in range(3)])
+    starts = random_factors(x.shape, 2, np.sqrt(dense.squared_norm), [np.random.default_rng(k) for k in range(3)])
     shelf.taken[:] = 0
     ours = hals.factorize(operand, starts, max_iter=25, tol=0.0)
     theirs = hals.factorize(dense, starts, max_iter=25, tol=0.0)

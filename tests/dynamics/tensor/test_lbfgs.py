@@ -8,6 +8,7 @@ from scipy.optimize import check_grad
 
 from dynome.dynamics.tensor import hals, lbfgs
 from dynome.dynamics.tensor.operands.dense import DenseOperand
+from dynome.dynamics.tensor.starts import random_factors
 
 
 def tensor(shape=(12, 5, 9), rank=3, noise=0.3, seed=0):
@@ -28,7 +29,7 @@ def masks(shape):
 
 
 def starts(x, rank=3, n=4):
-    return hals.random_factors(x.shape, rank, float(np.linalg.norm(x)), [np.random.default_rng(k) for k in range(n)])
+    return random_factors(x.shape, rank, float(np.linalg.norm(x)), [np.random.default_rng(k) for k in range(n)])
 
 
 @pytest.mark.parametrize("kind", ["none", "block", "any", "weights"])

@@ -14,6 +14,7 @@ from dynome.dynamics.tensor.divergences import Totals, data_terms, exponent, mea
 from dynome.dynamics.tensor.multiplicative import factorize
 from dynome.dynamics.tensor.operands.dense import DenseOperand
 from dynome.dynamics.tensor.operands.slabs import Slab
+from dynome.dynamics.tensor.starts import random_factors
 from dynome.errors import InputError
 
 LETTERS = "abcdefg"
@@ -33,9 +34,7 @@ def counts(shape, rank=3, mean=4.0, seed=0):
 
 
 def starts(x, rank, n=3, seed=0):
-    return hals.random_factors(
-        x.shape, rank, float(np.linalg.norm(x)), [np.random.default_rng((seed, k)) for k in range(n)]
-    )
+    return random_factors(x.shape, rank, float(np.linalg.norm(x)), [np.random.default_rng((seed, k)) for k in range(n)])
 
 
 def divergence(x, v, beta, weight=1.0):
