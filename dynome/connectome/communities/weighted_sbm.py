@@ -57,7 +57,8 @@ class WeightedSBM(Estimator):
         ``community (node)`` at the chosen level, 0 for the largest, -1 for nodes without edges, which are left out.
         ``hierarchy (level, node)`` and ``n_communities (level)``. ``description_length (part)`` in nats, ``history
         (iteration)`` and ``restart_description_length (restart)``: the sum of the parts, over moves of the best run and
-        for each run. ``model_description_length (model)`` of each model that was compared. ``restart_community
+        for each run. ``model_description_length (model)`` of each model that was compared; a law of weights
+        that describes the partition of the broader law worse than that does is not searched. ``restart_community
         (restart, node)``, and of it ``co_assignment (source, target)``: the share of runs in which two nodes were
         together (only up to 1,000 nodes). ``edge_density`` and ``mean_weight (group, other)``, by communities of level
         0: edges per pair of nodes, and their mean weight. With samples, ``membership (node, group)``. ``attrs``:

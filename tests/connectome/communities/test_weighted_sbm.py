@@ -104,10 +104,10 @@ def test_hubs_are_no_group_when_degrees_are_corrected_for():
 def test_many_groups_have_levels_above_them():
     rng = np.random.default_rng(8)
     fine, coarse = np.arange(240) // 15, np.arange(240) // 60
-    chance = np.where(fine[:, None] == fine, 0.9, np.where(coarse[:, None] == coarse, 0.25, 0.02))
+    chance = np.where(fine[:, None] == fine, 0.9, np.where(coarse[:, None] == coarse, 0.15, 0.01))
     matrix = np.triu(rng.random(chance.shape) < chance, 1) * 1.0
     found = fit(labelled(matrix + matrix.T), n_restarts=1, degree_corrected=False)
-    assert adjusted_rand_score(fine, found.community) > 0.95
+    assert adjusted_rand_score(fine, found.community) > 0.9
     assert max(adjusted_rand_score(coarse, level) for level in found.hierarchy[1:-1]) > 0.95
     assert (np.diff(found.n_communities) < 0).all()
     assert found.n_communities[-1] == 1
@@ -158,7 +158,7 @@ def test_parts_runs_and_models_tell_the_same_length():
     assert total == pytest.approx(float(found.model_description_length.min()))
     assert total == pytest.approx(float(found.history[-1]))
     assert (found.history.diff("iteration") <= 1e-6).all()
-    assert found.sizes["model"] == 4
+    assert found.model.values.tolist() == ["exponential, plain", "exponential, degree-corrected", "log-normal, plain"]
     assert np.diag(found.co_assignment).tolist() == [1.0] * 60
 
 

@@ -124,12 +124,14 @@ def fit_models(
 ) -> Fit:
     """The best of several models: each is searched once, and the one of shortest description again.
 
+    A law of weights that describes the partition found with the first one worse than that does is not searched.
+
     Parameters
     ----------
     weight : (n_node, n_node) sparse
         Weights without self-loops; symmetric if undirected.
     models : tuple of str
-        Laws of weights whose description lengths can be compared.
+        Laws of weights whose description lengths can be compared, the broadest first.
     corrections : tuple of bool
         Whether to correct for degrees.
     directed : bool
@@ -142,12 +144,22 @@ def fit_models(
         Is told of every run.
     """
     tried: dict[tuple[str, bool], tuple[Problem, Nested]] = {}
-    for model in models:
+    lengths: dict[tuple[str, bool], float] = {}
+
+    def search(model: str) -> None:
         for corrected in corrections:
             problem = problem_of(weight, model, corrected=corrected, directed=directed)
             tried[model, corrected] = problem, _search(problem, seed, 0)
+            lengths[model, corrected] = length_of_fit(*tried[model, corrected])
             advance(1)
-    lengths = {key: run.length + problem.constant + problem.weight_constant for key, (problem, run) in tried.items()}
+
+    search(models[0])
+    _, shape = start = min(lengths, key=lambda key: lengths[key])
+    for model in models[1:]:
+        problem = problem_of(weight, model, corrected=shape, directed=directed)
+        lengths[model, shape] = length_of_fit(problem, tried[start][1])
+        if lengths[model, shape] < lengths[start]:
+            search(model)
     chosen = min(lengths, key=lambda key: lengths[key])
     problem, first = tried[chosen]
     runs = [first]

@@ -55,14 +55,14 @@ def suitable_models(weight: Floats) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Of signed weights normal, of counts Poisson and geometric, else exponential and log-normal. Weights that are
-        all alike tell nothing.
+        Of signed weights normal, of counts geometric and Poisson, else exponential and log-normal: the broader first.
+        Weights that are all alike tell nothing.
     """
     if np.ptp(weight) <= 1e-12 * np.abs(weight).max():
         return ("none",)
     if (weight < 0).any():
         return ("normal",)
-    return ("poisson", "geometric") if (weight == np.rint(weight)).all() else ("exponential", "log-normal")
+    return ("geometric", "poisson") if (weight == np.rint(weight)).all() else ("exponential", "log-normal")
 
 
 def problem_with(model: str, weight: Floats) -> str | None:

@@ -70,6 +70,7 @@ def search_once(law: Law, graph: Graph, start: Ints, rng: np.random.Generator, *
     near = [k for k in range(lengths.size) if n_groups[k] <= max(3 * n_groups[best], 4)]
     near = sorted(near, key=lambda k: lengths[k])[:_CANDIDATES]
     found = min((_with_levels(law, graph, groups[k], int(n_groups[k]), state) for k in near), key=lambda f: f.length)
+    found = _settled(law, graph, found, state)
     found = found._replace(history=[float(lengths[0]), float(lengths.min()), found.length])
     return refine(law, graph, found, rng, state, patience=patience)
 
@@ -100,7 +101,7 @@ def refine(law: Law, graph: Graph, found: Nested, rng: np.random.Generator, stat
             continue
         failed = 0
         found = tried._replace(history=[*found.history, tried.length])
-    last = _with_levels(law, graph, found.group, found.ancestor.shape[1], state)
+    last = _settled(law, graph, _with_levels(law, graph, found.group, found.ancestor.shape[1], state), state)
     if last.length < found.length - 1e-6:
         return refine(law, graph, last._replace(history=[*found.history, last.length]), rng, state, patience=patience)
     return found
@@ -158,10 +159,10 @@ def _without(ancestor: Ints, s: int) -> Ints:
 def _with_levels(law: Law, graph: Graph, group: Ints, n_group: int, state: State) -> Nested:
     blocks = blocks_of(law, graph, group.copy(), n_group)
     ancestor, above = levels_above(law, blocks.edges, state)
-    new = group.copy()
-    length = settle(law, graph, new, ancestor, np.arange(group.size), _EVERYWHERE, _NO_HEAT, state)
-    return (
-        Nested(new, ancestor, length, [])
-        if length < base_length(law, blocks) + above
-        else Nested(group, ancestor, base_length(law, blocks) + above, [])
-    )
+    return Nested(group, ancestor, float(base_length(law, blocks) + above), [])
+
+
+def _settled(law: Law, graph: Graph, found: Nested, state: State) -> Nested:
+    group = found.group.copy()
+    length = settle(law, graph, group, found.ancestor, np.arange(group.size), _EVERYWHERE, _NO_HEAT, state)
+    return found._replace(group=group, length=float(length))
