@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from scipy.optimize import nnls
 
 from dynome.dynamics.tensor.hals import factorize
+from dynome.dynamics.tensor.operands.accelerated import TorchOperand
 from dynome.dynamics.tensor.operands.dense import DenseOperand
+from dynome.dynamics.tensor.penalties import Penalties, smoothness_links
 from dynome.dynamics.tensor.starts import constrained, extended, random_factors
 
 
@@ -115,3 +117,19 @@ def test_random_starts_have_the_norm_of_the_data():
     factors = random_factors((5, 4, 3), 2, 7.0, generators(3))
     models = np.einsum("kar,kbr,kcr->kabc", *factors)
     np.testing.assert_allclose((models**2).sum((1, 2, 3)), 49.0)
+
+
+@pytest.mark.parametrize("asked", ["penalties", "shared"])
+def test_what_is_asked_gives_the_same_numbers_in_torch(asked):
+    pytest.importorskip("torch")
+    x = symmetric(4, 0.2)
+    starts = random_factors(x.shape, 3, np.linalg.norm(x), generators(2))
+    links = smoothness_links(2.0, np.arange(30.0))
+    kept = {
+        "penalties": {"penalties": Penalties([None, None, links], [0.3, 0.0, 0.0], [0.0, 0.2, 0.0])},
+        "shared": {"shared": [(0, 1)]},
+    }[asked]
+    starts = constrained(starts, {}, kept.get("shared", []))
+    ours, theirs = (factorize(op(x), starts, max_iter=12, tol=0.0, **kept) for op in (DenseOperand, TorchOperand))
+    np.testing.assert_allclose(theirs.objective, ours.objective, rtol=1e-9)
+    np.testing.assert_allclose(theirs.factors[0], ours.factors[0], rtol=1e-5, atol=1e-8)

@@ -24,7 +24,7 @@ class Operand(Protocol):
         Sum of squares over observed entries, times its weight: ``sum w x^2``, as the residual is ``sum w (x - m)^2``.
     resolution : float
         Relative squared residual below which the solver's expansion ``|x|^2 - 2<x, m> + |m|^2`` is rounding, so that
-        `squared_residual` is asked instead: 1e-6 where entries and products are float64, 1e-3 where they are float32.
+        `squared_residual` is asked instead: 1e-9 where entries and products are float64, 1e-3 where they are float32.
     """
 
     shape: tuple[int, ...]
