@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
 import xarray as xr
@@ -25,10 +26,12 @@ from dynome.dynamics.atlas.overlap import epoch_overlap
 from dynome.dynamics.atlas.recordings import Given, Input, given
 from dynome.dynamics.atlas.shifts import shifted_affinity
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP
+from dynome.dynamics.tensor.rank_curves import rank_curve
 from dynome.errors import InputError, Problems, listed
 from dynome.estimator import Estimator, MissingData
 from dynome.schema import ANIMAL, COMPONENT, PAIR, TIME
 
+_LARGEST, _CURVE_RESTARTS = 8, 5  # of the ranks that "auto" tries, and starts at each
 _NULL_RESTARTS = 3
 _NULL_LEAST = 20  # draws: with fewer, one component among several could not reach a false discovery rate of 0.05
 _TOL = 1e-6
@@ -41,8 +44,9 @@ class DynamicConnectome(Estimator):
 
     Parameters
     ----------
-    rank : int
-        Number of components.
+    rank : int or "auto"
+        Number of components. ``"auto"`` tries 1 to 8 and takes what held-out data and stability support, see
+        `rank_curve`; ``results_.attrs["rank_rule"]`` says how.
     kernel : str
         How two rates of change make one affinity, see `affinity`.
     smooth : float
@@ -119,7 +123,7 @@ class DynamicConnectome(Estimator):
 
     def __init__(
         self,
-        rank: int = 4,
+        rank: int | Literal["auto"] = "auto",
         *,
         kernel: Kernel = "geomean",
         smooth: float = 1.0,
@@ -176,15 +180,16 @@ class DynamicConnectome(Estimator):
         source = given(X, kernel=self.kernel, smooth=self.smooth, min_animals=self.min_animals)
         with progress.task("affinities"):
             tensor, draw = self._tensor(source, seed)
-        model = self._factorized(tensor, self.n_restarts, seed)
+        rank, rule = self._rank(tensor, seed)
+        model = _factorized(tensor, rank, self.n_restarts, seed)
         results = _described(model.results_, tensor, self, seed)
-        results = results.merge(self._epochs(source, results, seed), combine_attrs="override")
+        results = results.merge(self._epochs(source, tensor, results, seed), combine_attrs="override")
         if self.n_null and draw is not None:
-            null = null_weights(draw, self._refit, n_null=self.n_null, random_state=seed)
+            null = null_weights(draw, partial(_refit, rank=rank), n_null=self.n_null, random_state=seed)
             results = results.assign(null_weight=null).merge(
                 chance_of(results["weight"], null), combine_attrs="override"
             )
-        results.attrs.update(self._told())
+        results.attrs.update(self._told(), rank=rank, rank_rule=rule)
         attrs = model.results_.attrs
         return self._finish(
             results, started=started, converged=bool(attrs["converged"]), n_iter=attrs["n_iter"], random_state=seed
@@ -214,13 +219,14 @@ class DynamicConnectome(Estimator):
         model = xr.dot(results["time_factor"], loading.fillna(0.0), results["pair_factor"], dim=COMPONENT)
         return 1.0 - float(((tensor - model) ** 2).sum() / (tensor**2).sum())
 
-    def _factorized(self, tensor: xr.DataArray, n_restarts: int, seed: int) -> NonnegativeCP:
-        model = NonnegativeCP(self.rank, n_restarts=n_restarts, negative="fit", tol=_TOL, random_state=seed)
-        return model.fit(tensor.fillna(0.0), weights=entry_weights(tensor))
-
-    def _refit(self, tensor: xr.DataArray, seed: int) -> xr.DataArray:
-        weight: xr.DataArray = self._factorized(tensor, _NULL_RESTARTS, seed).results_["weight"]
-        return weight
+    def _rank(self, tensor: xr.DataArray, seed: int) -> tuple[int, str]:
+        """The number of components, and how it was chosen."""
+        if self.rank != "auto":
+            return self.rank, "given"
+        model = NonnegativeCP(n_restarts=min(self.n_restarts, _CURVE_RESTARTS), negative="fit", tol=_TOL)
+        most = min(_LARGEST, *(math.prod(tensor.shape) // size for size in tensor.shape))
+        curve = rank_curve(model, tensor, range(1, most + 1), random_state=seed)
+        return int(curve.attrs["rank"]), str(curve.attrs["rule"])
 
     def _tensor(self, source: Given, seed: int) -> tuple[xr.DataArray, Draw | None]:
         """What is factorised, and how to draw the like of it under the null."""
@@ -254,14 +260,15 @@ class DynamicConnectome(Estimator):
         flag = source.aligned[self.event]
         return {str(a): event_onsets(flag.sel({ANIMAL: a})) for a in flag[ANIMAL].to_numpy()}
 
-    def _epochs(self, source: Given, results: xr.Dataset, seed: int) -> xr.Dataset:
+    def _epochs(self, source: Given, tensor: xr.DataArray, results: xr.Dataset, seed: int) -> xr.Dataset:
         """Epochs on the clock of the atlas, and how far components go with them."""
         if source.aligned is None or source.affinity is None:
             return xr.Dataset()
         flags = epoch_flags(source.aligned, self.epochs)
         if not flags.sizes["epoch"]:
             return xr.Dataset()
-        session = averaged_affinity(source.affinity, self.window) - chance_level(source.affinity, random_state=seed)
+        # A level that is constant in time shifts a course, and overlap is that of courses less their means.
+        session = tensor if self.event is None else averaged_affinity(source.affinity, self.window)
         shares = binned(flags, session[TIME].to_numpy())
         overlap = epoch_overlap(
             courses(session, results["pair_factor"]),
@@ -279,7 +286,6 @@ class DynamicConnectome(Estimator):
     def _told(self) -> dict[str, str | float | int]:
         """What was done, for the attributes of the results."""
         return {
-            "rank": self.rank,
             "kernel": self.kernel,
             "smooth": float(self.smooth),
             "window": float(self.window),
@@ -302,7 +308,12 @@ class DynamicConnectome(Estimator):
 
     def _check_parameters(self) -> None:
         problems = Problems("cannot make an atlas")
-        for name, least in (("rank", 1), ("n_restarts", 1), ("n_null", 0), ("n_permutations", 1)):
+        for name, least in (
+            *([] if self.rank == "auto" else [("rank", 1)]),
+            ("n_restarts", 1),
+            ("n_null", 0),
+            ("n_permutations", 1),
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 problems.add(f"{name} must be an integer of at least {least}, got {value!r}")
@@ -314,6 +325,16 @@ class DynamicConnectome(Estimator):
         if self.kernel not in get_args(Kernel):
             problems.add(f"kernel must be one of {', '.join(get_args(Kernel))}, got {self.kernel!r}")
         problems.raise_if_any(InputError)
+
+
+def _factorized(tensor: xr.DataArray, rank: int, n_restarts: int, seed: int) -> NonnegativeCP:
+    model = NonnegativeCP(rank, n_restarts=n_restarts, negative="fit", tol=_TOL, random_state=seed)
+    return model.fit(tensor.fillna(0.0), weights=entry_weights(tensor))
+
+
+def _refit(tensor: xr.DataArray, seed: int, rank: int) -> xr.DataArray:
+    weight: xr.DataArray = _factorized(tensor, rank, _NULL_RESTARTS, seed).results_["weight"]
+    return weight
 
 
 def _recorded(tensor: xr.DataArray) -> xr.DataArray:

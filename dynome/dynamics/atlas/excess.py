@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import seeds
-from dynome.dynamics.affinities.forming import affinity_tensor
+from dynome.dynamics.affinities.forming import animal_block, recipe_of, template_of
 from dynome.dynamics.atlas.shifts import shifted_affinity
 from dynome.dynamics.preprocessing.clock import sampling_interval
 from dynome.errors import InputError
@@ -74,7 +74,7 @@ def chance_level(aff: xr.Dataset, *, random_state: int | None = None) -> xr.Data
     total = np.zeros((aff.sizes[ANIMAL], aff.sizes[PAIR]))
     for _ in range(_SHIFTS):
         moved = shifted_affinity(require_affinity(aff), rng)
-        total += np.stack([one.mean(TIME).to_numpy() for one in animal_tensors(moved)])
+        total += np.stack([_mean(one) for one in animal_blocks(moved)])
     return xr.DataArray(total / _SHIFTS, dims=(ANIMAL, PAIR), coords={ANIMAL: aff[ANIMAL].to_numpy()})
 
 
@@ -82,19 +82,24 @@ def averaged_affinity(aff: xr.Dataset, window: float) -> xr.DataArray:
     """Affinity averaged over windows and thinned: ``(time, animal, pair)``."""
     clock = aff[TIME].to_numpy()
     rows = windows(clock, window, sampling_interval(aff))
-    slices = list(animal_tensors(require_affinity(aff)))
-    values = np.stack([window_means(one.to_numpy(), rows) for one in slices], axis=1)
-    shared = {n: c for n, c in aff.coords.items() if set(c.dims) <= {ANIMAL}}
-    pairs = {n: slices[0].coords[n] for n in (PAIR, "source", "target")}
-    time = aff[TIME].isel({TIME: [k for k, _, _ in rows]})
-    units = {"units": slices[0].attrs["units"], "long_name": "affinity above chance"}
-    return xr.DataArray(values, dims=(TIME, ANIMAL, PAIR), coords={**shared, **pairs, TIME: time}, attrs=units)
+    values = np.stack([window_means(one, rows) for one in animal_blocks(require_affinity(aff))], axis=1)
+    blank = template_of(aff).isel({TIME: [k for k, _, _ in rows]}).transpose(TIME, ANIMAL, PAIR)
+    attrs = {"units": str(aff.attrs["units"]), "long_name": "affinity above chance"}
+    return blank.copy(data=values).drop_attrs(deep=False).assign_attrs(attrs).rename("excess_affinity")
 
 
-def animal_tensors(aff: xr.Dataset) -> Iterator[xr.DataArray]:
+def animal_blocks(aff: xr.Dataset) -> Iterator[Array]:
     """The affinities of one animal after the other, ``(time, pair)``, so that only one is in memory."""
+    recipe, times = recipe_of(aff), np.arange(aff.sizes[TIME])
     for k in range(aff.sizes[ANIMAL]):
-        yield affinity_tensor(aff.isel({ANIMAL: [k]})).isel({ANIMAL: 0}, drop=True).transpose(TIME, PAIR)
+        yield animal_block(recipe, k, times, 0)
+
+
+def _mean(x: Array) -> Array:
+    """Over time; NaN where nothing is recorded."""
+    count = (~np.isnan(x)).sum(axis=0)
+    mean: Array = np.divide(np.nansum(x, axis=0), count, out=np.full(count.shape, np.nan), where=count > 0)
+    return mean
 
 
 def windows(clock: Array, window: float, interval: float) -> list[tuple[int, slice, Array]]:
