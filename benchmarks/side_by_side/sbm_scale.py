@@ -77,8 +77,8 @@ def main() -> None:
 One thread, processor seconds after compiling. Made by `python benchmarks/side_by_side/sbm_scale.py`.
 
 Planted groups of equal size on average, 60 % of the edges inside, exponential weights of mean 2 inside and 1 between.
-`WeightedSBM` compares four models (exponential and log-normal weights, plain and degree-corrected), each searched once,
-and runs the best again; 5 runs of it in all. Peak memory of the process {peak:.1f} GB.
+`WeightedSBM` searches the plain and the degree-corrected model of exponential weights once, tries log-normal weights on
+what it finds, and searches the best again; 5 runs of it in all. Peak memory of the process {peak:.1f} GB.
 
 | nodes | edges | planted | models | runs | seconds | found | AMI | nats between runs | Louvain, s | its AMI |
 |---|---|---|---|---|---|---|---|---|---|---|
