@@ -64,7 +64,9 @@ def _options(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for report.html and results.zarr.")] = Path("demo_results"),
+    out: Annotated[Path, typer.Option(help="Folder for report.html, atlas.html and results.zarr.")] = Path(
+        "demo_results"
+    ),
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Use simulated worms even where real ones can be had.")
     ] = False,
@@ -78,6 +80,7 @@ def demo(
         written = write_demo(out, simulated=simulated, random_state=seed)
     typer.echo(written.summary)
     typer.secho(f"report:  {written.report}", fg="green")
+    typer.secho(f"atlas:   {written.atlas}   (interactive)", fg="green")
     typer.secho(f"results: {written.results}   (dynome.store.open reads it)", fg="green")
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import xarray as xr
 
-from dynome import datasets, progress, store
+from dynome import datasets, progress, store, viz
 from dynome.errors import FetchError, StoreError
 from dynome.pipelines.overview import study_overview
 from dynome.pipelines.overview_report import headline, overview_sections
@@ -21,19 +21,20 @@ class Written(NamedTuple):
 
     Attributes
     ----------
-    report, results : Path
-        The page and the store.
+    report, atlas, results : Path
+        The report, the interactive page of the motifs, and the store.
     summary : str
         What was analysed and found, in a few sentences.
     """
 
     report: Path
+    atlas: Path
     results: Path
     summary: str
 
 
 def write_demo(out: str | os.PathLike[str], *, simulated: bool = False, random_state: int = 0) -> Written:
-    """Analyse worms and write ``report.html`` and ``results.zarr``.
+    """Analyse worms and write ``report.html``, ``atlas.html`` and ``results.zarr``.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def write_demo(out: str | os.PathLike[str], *, simulated: bool = False, random_s
     Raises
     ------
     StoreError
-        If `out` cannot be written. Nothing is half-written: each of the two files is there whole or not at all.
+        If `out` cannot be written. Nothing is half-written: each file is there whole or not at all.
     """
     began = time.perf_counter()
     folder = Path(out).absolute()
@@ -67,6 +68,12 @@ def write_demo(out: str | os.PathLike[str], *, simulated: bool = False, random_s
         results = store.save(found, folder / "results.zarr", overwrite=True)
         summary = _summary(found, source)
         seconds = time.perf_counter() - began
+        atlas = viz.write_atlas(
+            found["atlas"].to_dataset(),
+            folder / "atlas.html",
+            title="Motifs of the worm" + (" around reversals" if found.attrs["event"] else ""),
+            summary=summary,
+        )
         report = write_report(
             overview_sections(found, connectome=wiring),
             folder / "report.html",
@@ -81,7 +88,7 @@ def write_demo(out: str | os.PathLike[str], *, simulated: bool = False, random_s
                 "seconds": round(seconds, 1),
             },
         )
-    return Written(report, results, summary)
+    return Written(report, atlas, results, summary)
 
 
 def _worms(simulated: bool, random_state: int) -> tuple[xr.DataTree, str]:

@@ -1,4 +1,4 @@
-"""A first look at a study: connectivity, communities, components around an event, structure against function."""
+"""A first look at a study: connectivity, communities, motifs around an event, structure against function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dynome import connectome as wiring
 from dynome import dynamics, inference, progress, schema, seeds, study
 from dynome.errors import InputError
 
-STEPS = 6
+STEPS = 5
 MOST = 0.75
 
 
@@ -35,23 +35,23 @@ def study_overview(
     connectome : Dataset or None
         The wiring; None takes the study's own, and without one structure is not compared with function.
     event : str or None
-        A flag over time. Affinities are averaged around its onsets; None, or a flag that is not there, takes the
-        clock of the session.
+        A flag over time. Motifs are looked for around its onsets; None, or a flag that is not there, takes the clock
+        of the session.
     rate : float
         Common sampling rate in Hz.
     rank : int
-        Components of the nonnegative factorisation.
+        Motifs of the atlas.
     min_animals : int
         Keep pairs of nodes that were recorded together in so many animals.
     n_null : int
-        Rewired connectomes for the null distribution.
+        Rewired connectomes for the null distribution of structure against function.
     random_state : int
         Seed of everything that is random.
 
     Returns
     -------
     DataTree
-        ``/recordings`` (aligned), ``/connectivity`` (each animal and the mean), ``/communities``, ``/components``,
+        ``/recordings`` (aligned), ``/connectivity`` (each animal and the mean), ``/communities``, ``/atlas``,
         ``/structure_function`` and ``/homologues`` where they can be had.
 
     Raises
@@ -70,7 +70,7 @@ def study_overview(
     >>> worms = dy.datasets.make_worm(n_animals=3, duration=120, random_state=0)
     >>> found = study_overview(worms, n_null=10, rank=2)
     >>> sorted(found.children)
-    ['communities', 'components', 'connectivity', 'homologues', 'recordings', 'structure_function']
+    ['atlas', 'communities', 'connectivity', 'homologues', 'recordings', 'structure_function']
     """
     if connectome is None and schema.CONNECTOME in data.children:
         connectome = study.connectome(data)
@@ -84,16 +84,11 @@ def study_overview(
         with progress.task("communities"):
             communities = _communities(connectivity["mean"], random_state)
         advance(1)
-        with progress.task("affinities around events"):
-            tensor = _tensor(aligned, event, min_animals)
-        advance(1)
-        model = dynamics.NonnegativeCP(rank=rank, n_restarts=10, tol=1e-6, random_state=random_state)
-        components = model.fit(tensor).results_.assign_attrs(min_animals=tensor.attrs["min_animals"])
         parts = {
             "recordings": aligned,
             "connectivity": connectivity,
             "communities": communities.to_dataset(name="community"),
-            "components": components,
+            "atlas": _atlas(aligned, event, rank, min_animals, random_state),
         }
         advance(1)
         with progress.task("structure against function"):
@@ -121,14 +116,19 @@ def _communities(mean: xr.DataArray, random_state: int) -> xr.DataArray:
     return wiring.find_communities(positive, random_state=random_state)
 
 
-def _tensor(aligned: xr.Dataset, event: str | None, min_animals: int) -> xr.DataArray:
-    """Affinities of pairs that most animals have: one that few have is hardly determined where those load weakly."""
+def _atlas(aligned: xr.Dataset, event: str | None, rank: int, min_animals: int, random_state: int) -> xr.Dataset:
+    """Motifs of pairs that most animals have: one that few have is hardly determined where those load weakly."""
     most = max(min_animals, math.ceil(MOST * aligned.sizes["animal"]))
-    affinity = dynamics.affinity(aligned, smooth=1.5, min_animals=most)
-    if event is None or event not in aligned:
-        return dynamics.affinity_tensor(affinity)
-    onsets = {str(a): dynamics.event_onsets(aligned[event].sel(animal=a)) for a in aligned["animal"].to_numpy()}
-    return dynamics.event_affinity(affinity, onsets)
+    model = dynamics.DynamicConnectome(
+        rank=rank,
+        smooth=1.5,
+        min_animals=most,
+        event=event if event in aligned else None,
+        n_restarts=5,
+        random_state=random_state,
+    )
+    results: xr.Dataset = model.fit(aligned).results_.assign_attrs(min_animals=most)
+    return results
 
 
 def _against_structure(

@@ -11,8 +11,6 @@ from dynome import dynamics, viz
 from dynome.errors import listed
 from dynome.report import Figure, Number, Section, Table
 
-MOTIF_EDGES = 150
-
 
 def overview_sections(found: xr.DataTree, *, connectome: xr.Dataset | None = None) -> list[Section]:
     """Sections of a report on what `study_overview` found.
@@ -29,7 +27,7 @@ def overview_sections(found: xr.DataTree, *, connectome: xr.Dataset | None = Non
     list of Section
         For `dynome.report.write_report`.
     """
-    sections = [_recordings(found), _connectivity(found), _components(found)]
+    sections = [_recordings(found), _connectivity(found), _atlas(found)]
     if connectome is not None:
         sections.append(_wiring(found, connectome))
     if "structure_function" in found.children:
@@ -110,41 +108,42 @@ def _connectivity(found: xr.DataTree) -> Section:
     return Section("Functional connectivity", text, numbers=numbers, figures=[figure])
 
 
-def _components(found: xr.DataTree) -> Section:
-    results = found["components"].to_dataset()
-    locked = found.attrs["event"] and "n_events" in results.coords
-    event = found.attrs["event"]
-    what = "Affinity of two nodes at a moment: how much both change together (geometric mean of their rates of change)."
-    if locked:
-        what += (
-            f" Here it is averaged around the onset of each {event} ({int(results['n_events'].sum())} in all) and "
-            "taken above its mean over the session, because animals that move freely share no other clock."
-        )
+def _atlas(found: xr.DataTree) -> Section:
+    results, event = found["atlas"].to_dataset(), str(found["atlas"].attrs["event"])
+    where = (
+        f"averaged around the onset of each {event} ({int(results['n_events'].sum())} in all) and taken above its mean "
+        "over the session, because animals that move freely share no other clock"
+        if event
+        else f"averaged over {results.attrs['window']:g} s and taken above the level of traces that share nothing"
+    )
+    above = int(results["above_chance"].sum())
     agreeing = int((results["restart_similarity"] > 0.9).sum())
     text = (
-        f"{what}\n\nThe tensor of time, animal and pair ({results.sizes['pair']:,} pairs that were recorded together "
-        f"in at least {results.attrs['min_animals']} animals) is a sum of {results.sizes['component']} nonnegative "
-        f"components: when, in whom, which pairs. They leave {float(results['relative_error']):.0%} of the squared "
-        f"affinity unexplained; {agreeing} of {results.sizes['restart']} random starts found the same components."
+        "The affinity of two nodes at a moment is how much both change together (geometric mean of their rates of "
+        f"change). Here it is {where}.\n\nThe tensor of time, animal and pair ({results.sizes['pair']:,} pairs that "
+        f"were recorded together in at least {results.attrs['min_animals']} animals) is described by "
+        f"{results.sizes['component']} motifs: when, in whom, which pairs. {agreeing} of {results.sizes['restart']} "
+        f"random starts found the same. {above} of them weigh more than chance (false discovery rate 5 %); chance "
+        "is " + ("the same affinities at other times than the events." if event else "the same traces, moved in time.")
     )
-    motifs = dynamics.fold(results["pair_factor"].transpose("component", "pair"))
-    community = _community(found)
     figures = [
         Figure(
-            viz.plot_components(results, covariates=_around_events(found) if locked else None),
-            "Time course of each component"
-            + (f" around {event} onset, with behaviour below" if locked else "")
-            + ", and how strongly each animal expresses it.",
+            viz.plot_atlas(results),
+            "Each motif in a row: its time course"
+            + (f" from {event} onset" if event else "")
+            + " over what the animals did (darker: more of them), how strongly each animal expresses it, its pairs as "
+            "a matrix by community, and its strongest pairs as a network.",
         )
     ]
-    for k in range(results.sizes["component"]):
-        figures.append(
-            Figure(
-                viz.plot_connectome(_strongest(motifs.isel(component=k)), color=community, n_labels=20),
-                f"Component {k}: its {MOTIF_EDGES} strongest pairs. Colours are the communities above.",
-            )
-        )
-    return Section("Components of the dynamic functional connectome", text, figures=figures)
+    table = dynamics.motif_table(results, n_nodes=10)
+    if not table["during"].str.len().any():
+        table = table.drop(columns="during")
+    return Section(
+        "Motifs of the dynamic functional connectome",
+        text,
+        figures=figures,
+        tables=[Table(table, "The motifs: seconds in which each is active, animals that express it, strongest nodes.")],
+    )
 
 
 def _wiring(found: xr.DataTree, connectome: xr.Dataset) -> Section:
@@ -217,38 +216,6 @@ def _by_layer(found: xr.DataTree) -> pd.DataFrame:
     }
     frame = pd.DataFrame({name: result[key].to_series() for name, key in columns.items()})
     return frame.sort_values("z", ascending=False)
-
-
-def _around_events(found: xr.DataTree) -> xr.Dataset | None:
-    """Behaviour around the events, averaged over the events of each animal and then over animals."""
-    recordings, event = found["recordings"].to_dataset(), found.attrs["event"]
-    time = found["components"].to_dataset()["time"]
-    step = float(time[1] - time[0])
-    numeric = [n for n, v in recordings.data_vars.items() if v.dims == ("animal", "time") and v.dtype.kind in "bif"]
-    parts = []
-    for animal in recordings["animal"].to_numpy():
-        one = recordings[numeric].sel(animal=animal, drop=True)
-        trials = dynamics.to_trials(
-            one,
-            dynamics.event_onsets(one[event]),
-            before=-float(time[0]),
-            after=float(time[-1]) + step,
-            incomplete="drop",
-        )
-        parts.append(trials.mean("trial", keep_attrs=True))
-    mean = sum(parts[1:], parts[0]) / len(parts)
-    return mean.assign({n: v.assign_attrs(parts[0][n].attrs) for n, v in mean.data_vars.items()})
-
-
-def _strongest(motif: xr.DataArray) -> xr.Dataset:
-    """The strongest pairs of a motif as a graph that can be drawn."""
-    values = np.nan_to_num(motif.to_numpy())
-    upper = np.sort(values[np.triu_indices(values.shape[0], 1)])[::-1]
-    cut = upper[min(MOTIF_EDGES, upper.size) - 1]
-    kept = motif.copy(data=np.where((values >= max(cut, np.finfo(float).tiny)), values, 0.0))
-    graph = wiring.from_adjacency(kept, directed=False, units="1", edge_type="functional")
-    linked = np.unique(np.concatenate([graph["source"], graph["target"]]))
-    return wiring.subgraph(graph, node=linked.tolist())
 
 
 def _community(found: xr.DataTree) -> xr.DataArray:

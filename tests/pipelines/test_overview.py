@@ -31,7 +31,7 @@ def found(worms):
 
 def test_every_part_is_there_and_agrees_on_labels(found):
     assert set(found.children) == {
-        "recordings", "connectivity", "communities", "components", "homologues", "structure_function",
+        "recordings", "connectivity", "communities", "atlas", "homologues", "structure_function",
     }  # fmt: skip
     nodes = set(found["connectivity"]["source"].to_numpy())
     assert set(found["communities"]["node"].to_numpy()) == nodes
@@ -54,7 +54,7 @@ def test_simulated_partners_act_as_one(found):
 
 def test_the_same_seed_gives_the_same_numbers(worms, found):
     again = study_overview(worms, n_null=20, rank=2, random_state=3)
-    for name in ("connectivity", "communities", "components", "structure_function"):
+    for name in ("connectivity", "communities", "atlas", "structure_function"):
         assert again[name].to_dataset().equals(found[name].to_dataset()), name
 
 
@@ -65,7 +65,8 @@ def test_without_a_connectome_the_rest_is_still_done(worms):
 
 def test_without_the_event_the_clock_of_the_session_is_taken(worms):
     plain = study_overview(worms, event=None, n_null=5, rank=2)
-    assert plain["components"].sizes["time"] == plain["recordings"].sizes["time"]
+    assert plain["atlas"].attrs["event"] == ""
+    assert float(plain["atlas"]["time"].max()) > 0.95 * float(plain["recordings"]["time"].max())
 
 
 def test_results_survive_the_store(found, tmp_path):
@@ -78,6 +79,7 @@ def test_a_report_can_be_made_of_what_was_stored(found, tmp_path):
     back = store.open(store.save(found, tmp_path / "found.zarr"))
     page = report.write_report(overview_sections(back), tmp_path / "r.html", title="Stored")
     assert page.read_text().count("<figure") >= 5
+    assert "Motifs of the dynamic functional connectome" in page.read_text()
 
 
 def test_names_that_the_connectome_lacks_are_told(worms):
@@ -104,8 +106,9 @@ def test_the_demo_says_that_its_worms_are_simulated(tmp_path):
     written = write_demo(tmp_path / "demo", simulated=True)
     assert "simulated worms, as asked" in written.summary
     assert "simulated worms, as asked" in written.report.read_text()
-    assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["report.html", "results.zarr"]
-    assert set(store.open(written.results).children) >= {"components", "connectivity"}
+    assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["atlas.html", "report.html", "results.zarr"]
+    assert "<h1>Motifs of the worm around reversals</h1>" in written.atlas.read_text()
+    assert set(store.open(written.results).children) >= {"atlas", "connectivity"}
 
 
 @pytest.mark.realdata
@@ -117,7 +120,7 @@ def test_the_demo_runs_on_the_real_worms(data_dir, tmp_path, monkeypatch):
     contrast = found["homologues"].to_dataset()
     assert float(contrast.homologue_fc) > 0.5  # the anchor of these data: 0.54 against 0.11
     assert float(contrast.all_fc) < 0.2
-    assert int(found["components"].to_dataset().n_events.sum()) > 90
+    assert int(found["atlas"].to_dataset().n_events.sum()) > 90
     assert float(found["structure_function"].to_dataset().z.max()) > 3
 
 
