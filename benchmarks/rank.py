@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/rank.py
 
-Planted CP tensors (60, 10, 60) of rank 2 to 5 with Gaussian noise whose variance is 1 or 4 times that of the signal, from
-uniform or cubed uniform (sparse) factors; and the net affinity of `make_dynamic_communities` with 30 nodes. Rules that do
-not test on hidden data are those of the field: the elbow of the error (farthest from its chord), the largest rank with a
-core consistency of at least 50, the largest rank at which most starts agree (.9), and the rank at which the effective
-dimension stops rising (its smoothed step falls below half of the largest).
+Planted CP tensors (60, 10, 60) of rank 2 to 5 with Gaussian noise whose variance is 1 or 4 times that of the signal,
+from uniform or cubed uniform (sparse) factors; and the net affinity of `make_dynamic_communities` with 30 nodes. Rules
+that do not test on hidden data are those of the field: the elbow of the error (farthest from its chord), the largest
+rank with a core consistency of at least 50, the largest rank at which most starts agree (.9), and the rank at which
+the effective dimension stops rising (its smoothed step falls below half of the largest).
 """
 
 from __future__ import annotations
