@@ -69,7 +69,7 @@ class DynamicConnectome(Estimator):
     n_restarts : int
         Random starts of the factorisation and of the communities.
     community_method : str
-        See `find_communities`.
+        See `find_communities`; ``"auto"`` chooses between topology and weights by description length.
     n_null : int
         Recordings whose traces were shifted, to which the same model is fitted; at least 20, or 0 for no test.
     n_permutations : int
@@ -135,7 +135,7 @@ class DynamicConnectome(Estimator):
         epochs: Epochs = None,
         min_duration: float = 2.0,
         n_restarts: int = 10,
-        community_method: str = "louvain",
+        community_method: str = "auto",
         n_null: int = 20,
         n_permutations: int = 1000,
         random_state: int | None = None,

@@ -51,7 +51,7 @@ def _row(one: xr.Dataset, results: xr.Dataset, n_nodes: int) -> dict[str, object
     taking_part = one["community"].to_series() >= 0
     strength = one["node_strength"].to_series()[taking_part].sort_values(ascending=False)
     return row | {
-        "active (s)": ", ".join(f"{a:.0f} to {b:.0f}" for a, b in spans),
+        "active (s)": ", ".join(f"{round(a)} to {round(b)}" for a, b in spans),
         "animals": ", ".join(map(str, animals.index)),
         "n_nodes": len(strength),
         "nodes": ", ".join(map(str, strength.index[:n_nodes])),
