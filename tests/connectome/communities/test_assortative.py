@@ -116,7 +116,7 @@ def test_nodes_without_edges_and_tiny_graphs_do_not_disturb():
     graph = wired_blocks(8).values.copy()
     graph[5] = graph[:, 5] = 0
     community = found(labelled(graph)).values
-    assert agreement(np.delete(GROUP, 5), np.delete(community, 5)) > 0.95
+    assert agreement(np.delete(GROUP, 5), np.delete(community, 5)) > 0.9
     assert found(labelled(np.array([[0.0, 2.0], [2.0, 0.0]]))).values.tolist() == [0, 0]
     assert found(labelled(np.ones((6, 6)))).attrs["n_communities"] == 1
 

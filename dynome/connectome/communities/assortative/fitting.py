@@ -127,7 +127,8 @@ def fits_of(
         Partitions to start from, besides.
     """
     n_node = scales[0.0].start.size - 1
-    powers = _FIRST_POWERS if explained.weights and _informative(scales[0.0]) else (0.25,)
+    searched = explained.weights and _informative(scales[0.0])
+    powers: tuple[float, ...] = _FIRST_POWERS if searched else (no_communities(scales).power,)
     fits: list[Fit] = []
     with progress.task("looking for communities", search.n_restarts) as advance:
         for k in range(search.n_restarts):
@@ -145,7 +146,7 @@ def fits_of(
         rng = seeds.generator(search.seed, "assortative", "split", k)
         halves = np.where((best.community == k) & (rng.random(n_node) < 0.5), best.community.max() + 1, best.community)
         fits.append(_searched(scales, best.power, halves, explained, _REFINING, rng))
-    if len(powers) > 1:
+    if searched:
         for fit in sorted(fits, key=lambda fit: fit.length)[:_KEPT]:
             for k, power in enumerate(scales):
                 if power != fit.power:
