@@ -19,7 +19,13 @@ from dynome.dynamics.atlas.communities import determined_pairs, motif_communitie
 from dynome.dynamics.atlas.entries import entry_weights
 from dynome.dynamics.atlas.epochs import Epochs, binned, epoch_flags, epochs_around
 from dynome.dynamics.atlas.excess import averaged_affinity, chance_level
-from dynome.dynamics.atlas.expression import animal_loadings, animal_similarity, courses, expressed_in
+from dynome.dynamics.atlas.expression import (
+    animal_loadings,
+    animal_similarity,
+    courses,
+    expressed_in,
+    with_plain_loadings,
+)
 from dynome.dynamics.atlas.intervals import active_times, interval_table
 from dynome.dynamics.atlas.locked import Onsets, events_of, locked_affinity
 from dynome.dynamics.atlas.overlap import epoch_overlap
@@ -35,6 +41,7 @@ _LARGEST, _CURVE_RESTARTS = 8, 5  # of the ranks that "auto" tries, and starts a
 _NULL_RESTARTS = 3
 _NULL_LEAST = 20  # draws: with fewer, one component among several could not reach a false discovery rate of 0.05
 _TOL = 1e-6
+_SPARSITY = {PAIR: 2.0}  # pairs that belong to no motif scatter above 0
 
 Draw = Callable[[np.random.Generator], xr.DataArray]
 
@@ -93,11 +100,11 @@ class DynamicConnectome(Estimator):
 
     Notes
     -----
-    1. `affinity` of every pair in every animal, averaged over `window` and less its chance level (`excess_affinity`);
-       or around events, less the mean of the session.
-    2. `NonnegativeCP` of this tensor, which scatters around 0: least squares with nonnegative factors. A missing entry
-       counts as chance with a tenth of the weight of an observed one; with `event`, animals count by their number of
-       events.
+    1. The net affinity of every pair in every animal, changes in one direction less changes in opposite ones, averaged
+       over `window` and less its chance level (`excess_affinity`); or around events, less the mean of the session.
+    2. `NonnegativeCP` of this tensor, which scatters around 0: least squares with nonnegative factors, sparse over
+       pairs. A missing entry counts as chance with a tenth of the weight of an observed one; with `event`, animals
+       count by their number of events. Loadings of animals and weights are then fitted anew without the penalty.
     3. A component is active above the Otsu threshold of its time course, and expressed in animals that load at least a
        fifth of its largest loading.
     4. Its pair loadings, folded into a matrix, are a graph. Nodes in the upper Otsu class of strengths take part and
@@ -181,8 +188,8 @@ class DynamicConnectome(Estimator):
         with progress.task("affinities"):
             tensor, draw = self._tensor(source, seed)
         rank, rule = self._rank(tensor, seed)
-        model = _factorized(tensor, rank, self.n_restarts, seed)
-        results = _described(model.results_, tensor, self, seed)
+        found = _factorized(tensor, rank, self.n_restarts, seed)
+        results = _described(found, tensor, self, seed)
         results = results.merge(self._epochs(source, tensor, results, seed), combine_attrs="override")
         if self.n_null and draw is not None:
             null = null_weights(draw, partial(_refit, rank=rank), n_null=self.n_null, random_state=seed)
@@ -190,7 +197,7 @@ class DynamicConnectome(Estimator):
                 chance_of(results["weight"], null), combine_attrs="override"
             )
         results.attrs.update(self._told(), rank=rank, rank_rule=rule)
-        attrs = model.results_.attrs
+        attrs = found.attrs
         return self._finish(
             results, started=started, converged=bool(attrs["converged"]), n_iter=attrs["n_iter"], random_state=seed
         )
@@ -223,7 +230,8 @@ class DynamicConnectome(Estimator):
         """The number of components, and how it was chosen."""
         if self.rank != "auto":
             return self.rank, "given"
-        model = NonnegativeCP(n_restarts=min(self.n_restarts, _CURVE_RESTARTS), negative="fit", tol=_TOL)
+        restarts = min(self.n_restarts, _CURVE_RESTARTS)
+        model = NonnegativeCP(n_restarts=restarts, negative="fit", sparsity=_SPARSITY, tol=_TOL)
         most = min(_LARGEST, *(math.prod(tensor.shape) // size for size in tensor.shape))
         curve = rank_curve(model, tensor, range(1, most + 1), random_state=seed)
         return int(curve.attrs["rank"]), str(curve.attrs["rule"])
@@ -327,14 +335,14 @@ class DynamicConnectome(Estimator):
         problems.raise_if_any(InputError)
 
 
-def _factorized(tensor: xr.DataArray, rank: int, n_restarts: int, seed: int) -> NonnegativeCP:
-    model = NonnegativeCP(rank, n_restarts=n_restarts, negative="fit", tol=_TOL, random_state=seed)
-    return model.fit(tensor.fillna(0.0), weights=entry_weights(tensor))
+def _factorized(tensor: xr.DataArray, rank: int, n_restarts: int, seed: int) -> xr.Dataset:
+    model = NonnegativeCP(rank, n_restarts=n_restarts, negative="fit", sparsity=_SPARSITY, tol=_TOL, random_state=seed)
+    found: xr.Dataset = model.fit(tensor.fillna(0.0), weights=entry_weights(tensor)).results_
+    return with_plain_loadings(found, tensor)
 
 
 def _refit(tensor: xr.DataArray, seed: int, rank: int) -> xr.DataArray:
-    weight: xr.DataArray = _factorized(tensor, rank, _NULL_RESTARTS, seed).results_["weight"]
-    return weight
+    return _factorized(tensor, rank, _NULL_RESTARTS, seed)["weight"]
 
 
 def _recorded(tensor: xr.DataArray) -> xr.DataArray:

@@ -1,8 +1,10 @@
-"""Affinity above chance: what two nodes share, less what their own courses give when moved against each other.
+"""Affinity above chance: what two nodes share, less what two that know nothing of each other would.
 
-Two traces that know nothing of each other still change together now and then, the more so the livelier they are. That
-level is subtracted, so that what is left is 0 on average where nothing is shared. It is not clipped: chance goes up and
-down alike, and a fit to both recovers weak motifs that a fit to the positive part loses in its bias.
+Two such traces still change in one direction now and then, and in opposite ones as often, both the more so the livelier
+they are. The *net* affinity is the former less the latter: 0 on average wherever nothing is shared, also while two
+unrelated motifs are lively at once. What traces whose rises differ from their falls still give when they are moved
+against each other is subtracted. Nothing is clipped: chance goes up and down alike, and a fit to both recovers weak
+motifs that a fit to the positive part loses in its bias.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from dynome import seeds
 from dynome.dynamics.affinities.forming import animal_block, recipe_of, template_of
+from dynome.dynamics.affinities.kernels import Recipe
 from dynome.dynamics.atlas.shifts import shifted_affinity
 from dynome.dynamics.preprocessing.clock import sampling_interval
 from dynome.errors import InputError
@@ -29,7 +32,7 @@ _HALF = 0.5  # of its weights must fall on recorded samples
 
 
 def excess_affinity(aff: xr.Dataset, *, window: float = 4.0, random_state: int | None = None) -> xr.DataArray:
-    r"""Affinity of every pair above what independent traces would have, averaged over a few seconds.
+    r"""Net affinity of every pair above what independent traces would have, averaged over a few seconds.
 
     Parameters
     ----------
@@ -44,7 +47,8 @@ def excess_affinity(aff: xr.Dataset, *, window: float = 4.0, random_state: int |
     Returns
     -------
     (time, animal, pair), unit of the affinity
-        0 on average where nothing is shared, negative where less than by chance; NaN where a node is missing.
+        0 on average where nothing is shared, negative where two nodes rather change in opposite directions; NaN where
+        a node is missing.
 
     Raises
     ------
@@ -53,8 +57,10 @@ def excess_affinity(aff: xr.Dataset, *, window: float = 4.0, random_state: int |
 
     Notes
     -----
-    :math:`x_{ap}(t) = \langle a_{ap} \rangle_{window}(t) - \langle a_{ap}^{shifted} \rangle`, where the second mean is
-    over time and over copies of the recording in which every trace was turned in a circle by a lag of its own.
+    :math:`x_{ap}(t) = \langle a_{ap} - \bar a_{ap} \rangle_{window}(t) - \langle a_{ap}^{shifted} - \bar
+    a_{ap}^{shifted} \rangle` with the affinity :math:`a` of changes in one direction and :math:`\bar a` of opposite
+    ones (``signed`` in `affinity`). The second mean is over time and over copies of the recording in which every trace
+    was turned in a circle by a lag of its own.
 
     Examples
     --------
@@ -69,30 +75,41 @@ def excess_affinity(aff: xr.Dataset, *, window: float = 4.0, random_state: int |
 
 
 def chance_level(aff: xr.Dataset, *, random_state: int | None = None) -> xr.DataArray:
-    """Mean affinity of every pair when every trace is moved in time by a lag of its own: ``(animal, pair)``."""
+    """Mean net affinity of every pair when every trace is moved in time by a lag of its own: ``(animal, pair)``."""
     rng = seeds.generator(random_state, "chance level")
     total = np.zeros((aff.sizes[ANIMAL], aff.sizes[PAIR]))
     for _ in range(_SHIFTS):
-        moved = shifted_affinity(require_affinity(aff), rng)
+        moved = shifted_affinity(aff, rng)
         total += np.stack([_mean(one) for one in animal_blocks(moved)])
     return xr.DataArray(total / _SHIFTS, dims=(ANIMAL, PAIR), coords={ANIMAL: aff[ANIMAL].to_numpy()})
 
 
 def averaged_affinity(aff: xr.Dataset, window: float) -> xr.DataArray:
-    """Affinity averaged over windows and thinned: ``(time, animal, pair)``."""
+    """Net affinity averaged over windows and thinned: ``(time, animal, pair)``."""
     clock = aff[TIME].to_numpy()
     rows = windows(clock, window, sampling_interval(aff))
-    values = np.stack([window_means(one, rows) for one in animal_blocks(require_affinity(aff))], axis=1)
+    values = np.stack([window_means(one, rows) for one in animal_blocks(aff)], axis=1)
     blank = template_of(aff).isel({TIME: [k for k, _, _ in rows]}).transpose(TIME, ANIMAL, PAIR)
-    attrs = {"units": str(aff.attrs["units"]), "long_name": "affinity above chance"}
+    attrs = {"units": str(aff.attrs["units"]), "long_name": "net affinity above chance"}
     return blank.copy(data=values).drop_attrs(deep=False).assign_attrs(attrs).rename("excess_affinity")
 
 
 def animal_blocks(aff: xr.Dataset) -> Iterator[Array]:
-    """The affinities of one animal after the other, ``(time, pair)``, so that only one is in memory."""
-    recipe, times = recipe_of(aff), np.arange(aff.sizes[TIME])
+    """The net affinities of one animal after the other, ``(time, pair)``, so that only one is in memory."""
+    recipe, times = net_recipe(aff), np.arange(aff.sizes[TIME])
     for k in range(aff.sizes[ANIMAL]):
-        yield animal_block(recipe, k, times, 0)
+        yield net_block(recipe, k, times)
+
+
+def net_recipe(aff: xr.Dataset) -> Recipe:
+    """What affinities of both signs are made of."""
+    return recipe_of(require_affinity(aff).assign_attrs(signed=1))
+
+
+def net_block(recipe: Recipe, animal: int, times: NDArray[np.int64]) -> Array:
+    """Affinity of changes in one direction less that of changes in opposite ones: ``(n, pair)``, NaN where missing."""
+    block: Array = animal_block(recipe, animal, times, 0) - animal_block(recipe, animal, times, 1)
+    return block
 
 
 def _mean(x: Array) -> Array:

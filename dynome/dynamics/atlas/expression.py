@@ -32,6 +32,32 @@ def expressed_in(animal_factor: xr.DataArray) -> xr.DataArray:
     return ((factor >= _SHARE * top) & (top > 0)).rename("expressed").assign_attrs(long_name="expressed")
 
 
+def with_plain_loadings(found: xr.Dataset, tensor: xr.DataArray) -> xr.Dataset:
+    """Components whose loadings of animals, and weights, are fitted anew without the penalty that shrinks them.
+
+    Parameters
+    ----------
+    found : Dataset
+        As `NonnegativeCP.results_`.
+    tensor : (time, animal, pair)
+        What it was fitted to, NaN where missing.
+
+    Returns
+    -------
+    Dataset
+        `found` with ``animal_factor`` and ``weight`` as `animal_loadings` gives them, components by weight.
+    """
+    loading = animal_loadings(tensor, found["time_factor"], found["pair_factor"]).fillna(0.0)
+    values = loading.transpose(*found["animal_factor"].dims).to_numpy()
+    weight = np.linalg.norm(values, axis=0)
+    found = found.assign(
+        animal_factor=found["animal_factor"].copy(data=values / np.where(weight > 0, weight, 1.0)),
+        weight=found["weight"].copy(data=weight),
+    )
+    order = np.argsort(-weight, kind="stable")
+    return found.isel({COMPONENT: order}).assign_coords({COMPONENT: np.arange(order.size)})
+
+
 def animal_loadings(tensor: xr.DataArray, time_factor: xr.DataArray, pair_factor: xr.DataArray) -> xr.DataArray:
     """How strongly animals express components that are given.
 

@@ -1,4 +1,4 @@
-"""Affinity around events, less its mean over the session; `event_affinity` gives its positive part."""
+"""Net affinity around events, less its mean over the session."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from dynome.dynamics.affinities.forming import animal_block, recipe_of, template_of
+from dynome.dynamics.affinities.forming import template_of
 from dynome.dynamics.affinities.kernels import Recipe
-from dynome.dynamics.atlas.excess import require_affinity
+from dynome.dynamics.atlas.excess import net_block, net_recipe, require_affinity
 from dynome.dynamics.preprocessing.epochs import to_trials
 from dynome.errors import InputError, listed
 from dynome.schema import ANIMAL, PAIR, TIME
@@ -32,7 +32,7 @@ class Events(NamedTuple):
     windows : list of (event, sample)
         Positions of the samples, an array for each animal.
     usual : list of (pair,)
-        Mean affinity over the session of each animal.
+        Mean net affinity over the session of each animal.
     blank : (time, animal, pair)
         Dims, coordinates and unit of the result.
     """
@@ -63,7 +63,7 @@ def events_of(aff: xr.Dataset, onsets: Onsets, *, before: float, after: float) -
     animals = [str(a) for a in require_affinity(aff)[ANIMAL].to_numpy()]
     if missing := [a for a in animals if not np.size(onsets.get(a, ()))]:
         raise InputError(f"no event is given for {listed(missing)}; give onsets or leave the animals out")
-    recipe, template = recipe_of(aff), template_of(aff)
+    recipe, template = net_recipe(aff), template_of(aff)
     index = xr.DataArray(np.arange(aff.sizes[TIME]), dims=TIME, coords={TIME: aff[TIME]})
     cuts = [to_trials(index, onsets[a], before=before, after=after, incomplete="drop") for a in animals]
     blank = template.isel({TIME: [0] * cuts[0].sizes[TIME]}).assign_coords({TIME: cuts[0][TIME]})
@@ -74,7 +74,7 @@ def events_of(aff: xr.Dataset, onsets: Onsets, *, before: float, after: float) -
 
 
 def locked_affinity(events: Events, rng: np.random.Generator | None = None) -> xr.DataArray:
-    r"""Affinity averaged over the events of each animal, less its mean over the session.
+    r"""Net affinity averaged over the events of each animal, less its mean over the session.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def locked_affinity(events: Events, rng: np.random.Generator | None = None) -> x
         first, n = recorded[0], recorded[-1] - recorded[0] + 1
         lag = 0 if rng is None else int(rng.integers(n))
         turned = (window - first + lag) % n + first
-        total = sum(animal_block(events.recipe, k, times, 0) for times in turned)
+        total = sum(net_block(events.recipe, k, times) for times in turned)
         out[:, k] = np.asarray(total) / len(turned) - events.usual[k]
     return events.blank.copy(data=out)
 
@@ -105,7 +105,7 @@ def _mean(recipe: Recipe, animal: int) -> Array:
     total, count = np.zeros(recipe.n_pair), np.zeros(recipe.n_pair)
     n_time = recipe.observed.shape[1]
     for start in range(0, n_time, _AT_ONCE):
-        block = animal_block(recipe, animal, np.arange(start, min(start + _AT_ONCE, n_time)), 0)
+        block = net_block(recipe, animal, np.arange(start, min(start + _AT_ONCE, n_time)))
         total += np.nansum(block, axis=0)
         count += (~np.isnan(block)).sum(axis=0)
     mean: Array = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
