@@ -108,6 +108,11 @@ def net_recipe(aff: xr.Dataset) -> Recipe:
 
 def net_block(recipe: Recipe, animal: int, times: NDArray[np.int64]) -> Array:
     """Affinity of changes in one direction less that of changes in opposite ones: ``(n, pair)``, NaN where missing."""
+    if recipe.swing.size:  # product kernels: (p_i - n_i) (p_j - n_j) of rises p and falls n
+        swing = np.where(recipe.observed[animal, times].T, recipe.swing[animal][:, times], np.nan)
+        i, j = recipe.pairs()
+        product: Array = (swing[i] * swing[j]).T
+        return product
     block: Array = animal_block(recipe, animal, times, 0) - animal_block(recipe, animal, times, 1)
     return block
 
