@@ -24,10 +24,11 @@ Floats = NDArray[np.float64]
 
 _row = 2.3  # inches
 _width = 12.5
-_rooms = {"course": (0.0, 0.36), "animals": (0.385, 0.07), "matrix": (0.52, 0.16), "network": (0.72, 0.28)}
+_rooms = {"course": (0.0, 0.34), "animals": (0.355, 0.06), "matrix": (0.52, 0.16), "network": (0.72, 0.28)}
 _gap = 0.24  # of a row, for titles and time axes
 _strip = 0.1  # of a row, for each epoch
 _significant = 0.05
+_longest = 13  # letters of the name of an animal, which stands between two panels
 
 
 def plot_atlas(
@@ -184,7 +185,8 @@ def _draw_animals(ax: Axes, atlas: xr.Dataset, k: int, color: str) -> None:
     ax.set_xlim(0, 1.05)
     canvas.despine(ax, keep=("left",))
     ax.set_xticks([])
-    canvas.label_ticks(ax, "y", canvas.labels_of(atlas, "animal"), "")
+    names = [canvas.shortened(n, _longest) for n in canvas.labels_of(atlas, "animal")]
+    canvas.label_ticks(ax, "y", names, "")
     ax.yaxis.tick_right()
     ax.set_title("animals", loc="left", fontsize=canvas.NOTE, color=MUTED, pad=3)
 
