@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator
 
 from dynome import store
 from dynome._version import __version__
-from dynome.errors import NotFittedError, StoreError
+from dynome.errors import InputError, NotFittedError, StoreError
 from dynome.store.classes import Storable, class_path, find
 from dynome.store.variables import as_dataset
 
@@ -137,6 +137,18 @@ class Estimator(BaseEstimator, Storable):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "results_")
+
+
+def no_target(y: object) -> None:
+    """Refuse what an unsupervised fit would ignore, such as weights in the place of `y`.
+
+    Raises
+    ------
+    InputError
+        If `y` is not None.
+    """
+    if y is not None:
+        raise InputError("this estimator has no target; y must be None (weights are passed by name: weights=...)")
 
 
 def _loaded(results: xr.DataTree) -> Results:

@@ -21,6 +21,7 @@ function put(parent, tag, text, className) {
   return element;
 }
 
+const counted = (n, one, many) => n + " " + (n === 1 ? one : many);
 const shown = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
 
 function tell(event, text) {
@@ -261,8 +262,8 @@ function select(k) {
   const component = atlas.components[current];
   [...at("list").querySelectorAll("button")].forEach((button, m) => button.setAttribute("aria-current", String(m === current)));
   at("name").textContent = "Component " + component.name;
-  const facts = [(100 * component.share).toFixed(0) + " % of the weight", component.nodes.length + " nodes in " + new Set(component.community).size + " communities",
-    component.intervals.length + (component.intervals.length === 1 ? " interval" : " intervals")];
+  const facts = [(100 * component.share).toFixed(0) + " % of the weight", component.nodes.length + " nodes in " + counted(new Set(component.community).size, "community", "communities"),
+    counted(component.intervals.length, "interval", "intervals")];
   if (component.p !== null) facts.push((component.above ? "above" : "not above") + " chance, p = " + shown(component.p));
   at("facts").textContent = facts.join(" · ");
   drawCourse(component);

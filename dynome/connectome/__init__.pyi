@@ -1,6 +1,6 @@
-from dynome.connectome.communities.ordering import community_order as community_order
 from dynome.connectome.communities.finding import find_communities as find_communities
 from dynome.connectome.communities.modularities import modularity as modularity
+from dynome.connectome.communities.ordering import community_order as community_order
 from dynome.connectome.communities.weighted_sbm import WeightedSBM as WeightedSBM
 from dynome.connectome.construction import from_adjacency as from_adjacency
 from dynome.connectome.construction import from_edges as from_edges

@@ -21,7 +21,7 @@ def study_overview(
     connectome: xr.Dataset | None = None,
     event: str | None = "reversal",
     rate: float = 2.0,
-    rank: int = 3,
+    rank: int = 2,
     min_animals: int = 2,
     n_null: int = 100,
     random_state: int = 0,

@@ -210,7 +210,12 @@ def _draw_matrix(ax: Axes, motif: Motif) -> None:
     add_blocks(ax, groups, groups)
     for strip in ax.child_axes:
         strip.set(xticks=[], yticks=[])
-    ax.set_xlabel(f"{motif.node.size} nodes, {len(set(groups))} communities", fontsize=canvas.NOTE, color=MUTED)
+    told = f"{motif.node.size} nodes, {_communities(len(set(groups)))}; dark: strong"
+    ax.set_xlabel(told, fontsize=canvas.NOTE, color=MUTED)
+
+
+def _communities(count: int) -> str:
+    return "1 community" if count == 1 else f"{count} communities"
 
 
 def _draw_network(ax: Axes, motif: Motif, max_edges: int, n_labels: int) -> None:

@@ -39,8 +39,8 @@ def find_communities(
         density exceeds the resolution. ``"assortative"`` finds the shortest description of wiring and weights by
         communities, given the degree of every node and what it brings to its weights inside and outside; ``"auto"``
         besides lets communities be in the wiring alone or in the weights alone and takes the shortest. Both find one
-        community where none pay, take no resolution, and add up both directions. ``"sbm"`` finds the shortest description by groups that are
-        wired alike, see `WeightedSBM`; there is no resolution.
+        community where none pay, take no resolution, and add up both directions. ``"sbm"`` finds the shortest
+        description by groups that are wired alike, see `WeightedSBM`; there is no resolution.
     edge_type : str, list of str or None
         Edge types of a connectome to add up.
     resolution : float
@@ -54,8 +54,8 @@ def find_communities(
     -------
     community (node)
         0 for the largest community, 1 for the next; equal sizes by their first node. ``attrs``: ``modularity`` or
-        ``description_length`` or ``saving`` (nats that communities save) and the same of each run with ``restart_`` before it (to see how far they agree),
-        ``n_communities`` and the parameters.
+        ``description_length`` or ``saving`` (nats that communities save) and the same of each run with ``restart_``
+        before it (to see how far they agree), ``n_communities`` and the parameters.
 
     Raises
     ------

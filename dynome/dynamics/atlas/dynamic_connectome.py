@@ -17,7 +17,7 @@ from dynome.dynamics.affinities.kernels import Kernel
 from dynome.dynamics.atlas.chance import chance_of, null_weights
 from dynome.dynamics.atlas.communities import determined_pairs, motif_communities, node_strength
 from dynome.dynamics.atlas.entries import entry_weights
-from dynome.dynamics.atlas.epochs import Epochs, binned, epoch_flags, epochs_around
+from dynome.dynamics.atlas.epochs import Epochs, binned, epoch_flags, epochs_around, is_flag
 from dynome.dynamics.atlas.excess import averaged_affinity, chance_level
 from dynome.dynamics.atlas.expression import (
     animal_loadings,
@@ -34,7 +34,7 @@ from dynome.dynamics.atlas.shifts import shifted_affinity
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP
 from dynome.dynamics.tensor.rank_curves import rank_curve
 from dynome.errors import InputError, Problems, listed
-from dynome.estimator import Estimator, MissingData
+from dynome.estimator import Estimator, MissingData, no_target
 from dynome.schema import ANIMAL, COMPONENT, PAIR, TIME
 
 _LARGEST, _CURVE_RESTARTS = 8, 5  # of the ranks that "auto" tries, and starts at each
@@ -104,7 +104,7 @@ class DynamicConnectome(Estimator):
        over `window` and less its chance level (`excess_affinity`); or around events, less the mean of the session.
     2. `NonnegativeCP` of this tensor, which scatters around 0: least squares with nonnegative factors, sparse over
        pairs. A missing entry counts as chance with a tenth of the weight of an observed one; with `event`, animals
-       count by their number of events. Loadings of animals and weights are then fitted anew without the penalty.
+       count equally, however lively they are. Loadings of animals and weights are then fitted anew without the penalty.
     3. A component is active above the Otsu threshold of its time course, and expressed in animals that load at least a
        fifth of its largest loading.
     4. Its pair loadings, folded into a matrix, are a graph. Nodes in the upper Otsu class of strengths take part and
@@ -169,9 +169,9 @@ class DynamicConnectome(Estimator):
         Parameters
         ----------
         X : study, recordings, affinity or tensor
-            A study (DataTree); what `align_animals` makes of it, ``activity (animal, time, node)`` with or without
-            covariates; what `affinity` makes of that; or a tensor ``(time, animal, pair)``, which is taken as it is and
-            has neither null (``n_null=0``) nor epochs. NaN is missing.
+            A study (DataTree), or one recording ``(time, node)``; what `align_animals` makes of it, ``activity (animal,
+            time, node)`` with or without covariates; what `affinity` makes of that; or a tensor ``(time, animal,
+            pair)``, which is taken as it is and has neither null (``n_null=0``) nor epochs. NaN is missing.
         y : None
             Ignored.
 
@@ -182,9 +182,12 @@ class DynamicConnectome(Estimator):
             does not fit the input.
         """
         started = time.perf_counter()
+        no_target(y)
         self._check_parameters()
         seed = seeds.resolve(self.random_state)
         source = given(X, kernel=self.kernel, smooth=self.smooth, min_animals=self.min_animals)
+        if source.aligned is not None:
+            epoch_flags(source.aligned, self.epochs)  # a misspelt name is said before the work, not after it
         with progress.task("affinities"):
             tensor, draw = self._tensor(source, seed)
         rank, rule = self._rank(tensor, seed)
@@ -266,6 +269,8 @@ class DynamicConnectome(Estimator):
             found = [] if source.aligned is None else [str(n) for n in source.aligned.data_vars]
             raise InputError(f"the event {self.event!r} is no variable of the recordings; there are {listed(found)}")
         flag = source.aligned[self.event]
+        if not is_flag(flag):
+            raise InputError(f"the event {self.event!r} holds numbers, not a flag of 0 and 1; threshold it first")
         return {str(a): event_onsets(flag.sel({ANIMAL: a})) for a in flag[ANIMAL].to_numpy()}
 
     def _epochs(self, source: Given, tensor: xr.DataArray, results: xr.Dataset, seed: int) -> xr.Dataset:

@@ -20,17 +20,19 @@ def entry_weights(tensor: xr.DataArray) -> xr.DataArray:
     Parameters
     ----------
     tensor : (time, animal, pair)
-        NaN where missing. With a coordinate ``n_events (animal)``, the mean of so many events.
+        NaN where missing. With a coordinate ``n_events (animal)``, a mean over events.
 
     Returns
     -------
     (time, animal, pair), or (animal, pair) where what is missing is so at all times
-        A tenth where missing, times the number of events, as the variance of a mean falls with it.
+        A tenth where missing. Means over events are divided by the mean square of their animal: animals then count
+        equally, however lively they are and however few their events, so that motifs are those of most animals.
     """
     there = tensor.notnull()
     if bool((there.any(TIME) == there.all(TIME)).all()):
         there = there.any(TIME)
     weights = there.astype(np.float64).where(there, _MISSING)
     if "n_events" in tensor.coords:
-        weights *= tensor["n_events"] / tensor["n_events"].mean()
+        square = (tensor**2).mean((TIME, PAIR))
+        weights *= (square.mean() / square.where(square > 0)).fillna(1.0)
     return weights.transpose(*(d for d in (TIME, ANIMAL, PAIR) if d in weights.dims))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import xarray as xr
 
+from dynome import study
 from dynome.dynamics.affinities.description import affinity
 from dynome.dynamics.affinities.kernels import Kernel
 from dynome.dynamics.atlas.excess import require_affinity
@@ -58,6 +59,8 @@ def given(data: Input, *, kernel: Kernel, smooth: float, min_animals: int | None
         return Given(data.transpose(TIME, ANIMAL, PAIR), None, None)
     if isinstance(data, xr.Dataset) and "kind" in data.attrs:
         return Given(None, require_affinity(data), None)
+    if isinstance(data, xr.Dataset) and ACTIVITY in data and set(data[ACTIVITY].dims) == {TIME, NODE}:
+        data = study.build({"animal": data})
     aligned = align_animals(data) if isinstance(data, xr.DataTree) else data
     if isinstance(aligned, xr.DataArray) and set(aligned.dims) == {ANIMAL, TIME, NODE}:
         aligned = aligned.to_dataset(name=ACTIVITY)

@@ -26,7 +26,7 @@ from dynome.dynamics.tensor.cp_solvers import (
 )
 from dynome.dynamics.tensor.operands.choice import Precision, Tensor, operand_of
 from dynome.errors import InputError, Problems
-from dynome.estimator import Estimator, MissingData
+from dynome.estimator import Estimator, MissingData, no_target
 
 Array = NDArray[np.float64]
 Negative = Literal["raise", "fit"]
@@ -174,6 +174,7 @@ class NonnegativeCP(Estimator):
             does not fit the tensor.
         """
         started = time.perf_counter()
+        no_target(y)
         self._check_parameters()
         tensor = self._tensor(X, weights)
         asked = constraints_of(

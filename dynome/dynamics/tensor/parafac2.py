@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dynome import progress, seeds
 from dynome.dynamics.tensor.unequal_recordings import SUBJECT, complete_slices, stacked
 from dynome.errors import InputError, Problems
-from dynome.estimator import Estimator, MissingData
+from dynome.estimator import Estimator, MissingData, no_target
 
 Array = NDArray[np.float64]
 
@@ -126,6 +126,7 @@ class NonnegativeParafac2(Estimator):
             range.
         """
         started = time.perf_counter()
+        no_target(y)
         recordings = stacked(X)
         slices = complete_slices(recordings)
         self._check(slices)

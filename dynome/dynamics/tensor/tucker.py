@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dynome import progress, seeds
 from dynome.dynamics.tensor.operands.entries import observed
 from dynome.errors import InputError, Problems
-from dynome.estimator import Estimator, MissingData
+from dynome.estimator import Estimator, MissingData, no_target
 
 Array = NDArray[np.float64]
 
@@ -114,6 +114,7 @@ class NonnegativeTucker(Estimator):
             If a value is missing, negative or infinite, or a parameter is out of range.
         """
         started = time.perf_counter()
+        no_target(y)
         ranks = self._checked(X)
         x, mask = observed(X)
         if mask is not None:

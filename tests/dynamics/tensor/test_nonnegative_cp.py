@@ -160,7 +160,7 @@ def test_what_scatters_around_nothing_can_be_fitted_and_loses_less_than_its_posi
     curves = [(rng.random((n, 1)) < 0.3) * 1.0 for n in (30, 8, 60)]
     x = np.einsum("tr,ar,pr->tap", *curves) + rng.standard_normal((30, 8, 60))
     noisy = xr.DataArray(x, dims=("time", "animal", "pair"))
-    with pytest.raises(InputError, match='negative ones.*negative="fit"'):
+    with pytest.raises(InputError, match=r'negative ones.*negative="fit"'):
         NonnegativeCP(rank=1, random_state=0).fit(noisy)
     around = NonnegativeCP(rank=1, negative="fit", random_state=0).fit(noisy).results_
     above = NonnegativeCP(rank=1, random_state=0).fit(noisy.clip(min=0)).results_
