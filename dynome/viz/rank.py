@@ -99,7 +99,7 @@ def _draw_error(ax: Axes, curve: xr.Dataset, rank: Array) -> None:
 def _draw_held_out(ax: Axes, curve: xr.Dataset, rank: Array) -> None:
     ax.axhline(0, color=MUTED, lw=0.6, ls=(0, (2, 3)), zorder=0)
     colors = {}
-    for k, (name, what) in enumerate((("held_out_error", "hidden entries"), ("held_out_error_animal", "new animals"))):
+    for k, (name, what) in enumerate((("held_out_error", "hidden data"), ("held_out_error_animal", "new animals"))):
         if not _has(curve, name):
             continue
         values = canvas.finite(_over_rank(curve, name)).reshape(rank.size, -1)

@@ -121,7 +121,7 @@ def affinity(
     rate = rate.copy(data=_above(rate.to_numpy(), threshold, direction))
     if kernel == "gauss" and bandwidth is None:
         bandwidth = _spread(rate.to_numpy())
-    i, j = _recorded_pairs(rate, min_animals)
+    i, j = _recorded_pairs(rate, min_animals, n_constant)
     unit = rate.attrs["units"]
     return rate.rename("rate").to_dataset().assign_coords(pair_coords(rate[NODE].to_numpy(), i, j)).assign_attrs(
         kind="affinity",
@@ -174,6 +174,9 @@ def _check(
 
 
 def _activity(data: xr.DataTree | xr.Dataset | xr.DataArray) -> xr.DataArray:
+    given: object = data
+    if not isinstance(given, xr.DataTree | xr.Dataset | xr.DataArray):
+        raise InputError(f"expected a study, a recording or an array with labels, found {type(given).__name__}")
     aligned = align_animals(data) if isinstance(data, xr.DataTree) else data
     if isinstance(aligned, xr.Dataset) and ACTIVITY not in aligned:
         raise InputError(f"expected a variable activity, found {listed(aligned.data_vars) or 'none'}")
@@ -224,7 +227,9 @@ def _spread(rate: Array) -> float:
     return float(np.sqrt(np.mean(active**2)))
 
 
-def _recorded_pairs(rate: xr.DataArray, min_animals: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _recorded_pairs(
+    rate: xr.DataArray, min_animals: int, n_constant: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     present = rate.notnull().any(TIME).to_numpy()
     i, j = np.triu_indices(present.shape[1], 1)
     together = present.astype(np.float64).T @ present
@@ -233,6 +238,7 @@ def _recorded_pairs(rate: xr.DataArray, min_animals: int) -> tuple[NDArray[np.in
         raise InputError(
             f"cannot make affinities:\n  - no two of {present.shape[1]} nodes were recorded together in {min_animals} "
             "animals; lower min_animals or check the labels"
+            + (f" ({n_constant} traces never change, and count as missing)" if n_constant else "")
         )
     return i[kept], j[kept]
 

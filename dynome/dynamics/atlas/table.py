@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from dynome.dynamics.atlas.chance import ALPHA
+from dynome.errors import InputError
 
 
 def motif_table(results: xr.Dataset, *, n_nodes: int = 8) -> pd.DataFrame:
@@ -35,6 +36,9 @@ def motif_table(results: xr.Dataset, *, n_nodes: int = 8) -> pd.DataFrame:
     >>> motif_table(atlas.results_, n_nodes=2).columns.tolist()
     ['weight', 'active (s)', 'animals', 'n_nodes', 'nodes', 'n_communities', 'during']
     """
+    given: object = results
+    if not isinstance(given, xr.Dataset) or "node_strength" not in given:
+        raise InputError("expected the results_ of a fitted DynamicConnectome; give model.results_")
     return pd.DataFrame(
         [_row(results.isel(component=k), results, n_nodes) for k in range(results.sizes["component"])],
         index=pd.Index(results["component"].to_numpy(), name="component"),

@@ -42,7 +42,8 @@ def to_tensorly(results: xr.Dataset) -> CPTensor:
     >>> to_tensorly(NonnegativeCP(rank=2, random_state=0).fit(x).results_).shape
     (5, 4, 3)
     """
-    dims = results.attrs.get("dims", [])
+    given: object = results
+    dims = given.attrs.get("dims", []) if isinstance(given, xr.Dataset) else []
     if not dims or not {"weight", *(f"{d}_factor" for d in dims)} <= set(results):
         raise InputError("expected the results_ of a fitted NonnegativeCP, found no components; fit first")
     factors = [results[f"{d}_factor"].transpose(d, "component").to_numpy().copy() for d in dims]

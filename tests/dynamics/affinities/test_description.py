@@ -234,3 +234,14 @@ def test_real_worms_share_affinities_of_homologues(data_dir):
     left = [s[:-1] == t[:-1] and s != t for s, t in zip(mean.source.values, mean.target.values, strict=True)]
     assert sum(left) > 5
     assert float(mean[left].mean()) > 1.3 * float(mean.mean())
+
+
+def test_what_is_no_recording_is_refused_by_name():
+    with pytest.raises(InputError, match="expected a study, a recording or an array with labels, found ndarray"):
+        affinity(np.zeros((3, 2)))
+
+
+def test_traces_that_never_change_are_counted_where_nothing_is_left():
+    flat = schema.recording(np.ones((50, 3)), time=np.arange(50) / 2, node=list("abc"), units="dF/F")
+    with pytest.raises(InputError, match=r"\(3 traces never change, and count as missing\)"):
+        affinity(flat)

@@ -255,3 +255,18 @@ def test_real_worms_have_a_motif_locked_to_reversals(data_dir, monkeypatch):
     assert atlas.above_chance.any()
     strongest = {n for k in range(2) for n in atlas.node_strength.isel(component=k).to_series().nlargest(15).index}
     assert {"AVAL", "AVAR", "AVEL", "AVER"} & strongest  # command neurons of backward movement
+
+
+def test_what_is_no_atlas_has_no_table(worms):
+    with pytest.raises(InputError, match=r"give model\.results_"):
+        motif_table(DynamicConnectome())
+
+
+def test_weights_in_the_place_of_a_target_are_refused(worms):
+    with pytest.raises(InputError, match="y must be None"):
+        DynamicConnectome(rank=2).fit(worms, 1)
+
+
+def test_an_event_that_is_no_flag_is_refused_before_the_work():
+    with pytest.raises(InputError, match="holds numbers, not a flag"):
+        DynamicConnectome(rank=1, event="velocity").fit(datasets.make_worm(n_animals=2, duration=100, random_state=0))
