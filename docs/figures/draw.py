@@ -42,5 +42,10 @@ neurons = dy.connectome.subgraph(wiring, node=dy.connectome.worm_neurons())
 ax = dy.viz.plot_connectome(neurons, n_labels=20)
 ax.get_figure().savefig(HERE / "connectome.png", dpi=90)
 
+planted = dy.datasets.make_dynamic_communities(n_communities=3, n_animals=8, noise=0.5, random_state=0)
+atlas = dy.dynamics.DynamicConnectome(rank=3, random_state=0).fit(planted)
+ax = dy.viz.plot_atlas(atlas.results_)
+ax.get_figure().savefig(HERE / "atlas.png", dpi=80)
+
 for path in HERE.glob("*.png"):  # a palette is enough, and less than half of the bytes
     Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
