@@ -142,6 +142,11 @@ class Estimator(BaseEstimator, Storable):  # type: ignore[misc]
 def no_target(y: object) -> None:
     """Refuse what an unsupervised fit would ignore, such as weights in the place of `y`.
 
+    Parameters
+    ----------
+    y : None
+        What `fit` was given as its target.
+
     Raises
     ------
     InputError
