@@ -1,0 +1,1 @@
+"""Generalised linear models of populations: laws, histories, designs and solvers, on arrays."""

@@ -1,0 +1,1 @@
+"""Hidden Markov chains: exact kernels on arrays, labelled input, and the plain models."""

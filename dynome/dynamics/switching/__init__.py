@@ -1,0 +1,1 @@
+"""GLMs that switch between states, with priors on the coupling."""

@@ -1,0 +1,1 @@
+"""What is believed about the coupling before data are seen."""
