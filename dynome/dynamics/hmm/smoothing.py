@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dynome.dynamics.hmm.arguments import checked, refuse_impossible
+
 Array = NDArray[np.float64]
 
 
@@ -22,9 +24,10 @@ class Posterior(NamedTuple):
     Attributes
     ----------
     probability : (n_bin, n_state)
-        Of each state given the whole sequence.
-    transitions : (n_state, n_state)
-        Expected number of transitions, summed over bins and sequences.
+        Of each state given the whole sequence, in the dtype of the log likelihood.
+    transitions : (n_state, n_state) or (n_bin, n_state, n_state)
+        Expected number of transitions, summed over bins and sequences; or those into each bin, zero at the first bin
+        of a sequence.
     evidence : (n_sequence,)
         Log probability of each sequence, in nats.
     """
@@ -35,7 +38,12 @@ class Posterior(NamedTuple):
 
 
 def smooth(
-    log_likelihood: NDArray[np.floating], transition: Array, initial: Array, starts: NDArray[np.int64]
+    log_likelihood: NDArray[np.floating],
+    transition: Array,
+    initial: Array,
+    starts: NDArray[np.int64],
+    *,
+    each_transition: bool = False,
 ) -> Posterior:
     """Posterior of the states, and expected transitions.
 
@@ -51,19 +59,23 @@ def smooth(
         Probability of the first state of a sequence.
     starts : (n_sequence + 1,)
         First bin of each sequence, and the number of bins.
+    each_transition : bool
+        Return the expected transitions into every bin and not their sum.
 
     Returns
     -------
     Posterior
     """
-    moves = transition if transition.ndim == 3 else transition[None]
-    first = np.broadcast_to(initial, (starts.size - 1, moves.shape[1]))
-    scaled, top = _scaled(log_likelihood)
+    a = checked(log_likelihood, transition, initial, starts)
+    scaled, top = _scaled(a.log_likelihood)
+    n_bin, n_state = scaled.shape
     probability = np.empty_like(scaled)
-    evidence = np.empty(starts.size - 1)
-    transitions = _pass(scaled, np.ascontiguousarray(moves), np.ascontiguousarray(first), starts, probability, evidence)
-    evidence += np.add.reduceat(top, starts[:-1])
-    return Posterior(probability, transitions, evidence)
+    evidence = np.empty(a.starts.size - 1)
+    transitions = np.zeros((n_bin if each_transition else 1, n_state, n_state))
+    _pass(scaled, a.moves, a.first, a.starts, probability, evidence, transitions)
+    evidence += np.add.reduceat(top, a.starts[:-1])
+    refuse_impossible(a, evidence)
+    return Posterior(probability, transitions if each_transition else transitions[0], evidence)
 
 
 @njit(cache=True)
@@ -82,14 +94,14 @@ def _scaled(log_likelihood):  # type: ignore[no-untyped-def]
     return scaled, top
 
 
-@njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
-def _pass(scaled, moves, first, starts, probability, evidence):  # type: ignore[no-untyped-def]
+@njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
+def _pass(scaled, moves, first, starts, probability, evidence, total):  # type: ignore[no-untyped-def]
     n_state = scaled.shape[1]
-    total = np.zeros((n_state, n_state))
     before = np.empty(n_state)
     beta = np.empty(n_state)
     weighted = np.empty(n_state)
     varying = moves.shape[0] > 1
+    each = total.shape[0] > 1
     for s in range(starts.size - 1):
         a, b = starts[s], starts[s + 1]
         log_c = 0.0
@@ -117,6 +129,7 @@ def _pass(scaled, moves, first, starts, probability, evidence):  # type: ignore[
             beta[j] = 1.0
         for t in range(b - 1, a, -1):
             p = moves[t if varying else 0]
+            out = total[t if each else 0]
             for j in range(n_state):
                 weighted[j] = beta[j] * scaled[t, j] / scale[t - a]
             for i in range(n_state):
@@ -125,7 +138,6 @@ def _pass(scaled, moves, first, starts, probability, evidence):  # type: ignore[
                 for j in range(n_state):
                     step = p[i, j] * weighted[j]
                     v += step
-                    total[i, j] += alpha * step
+                    out[i, j] += alpha * step
                 beta[i] = v
                 probability[t - 1, i] = alpha * v
-    return total
