@@ -1,0 +1,258 @@
+"""Passes over all bins: how probable the observations are in every state, and the curvature of that.
+
+Everything is done chunk by chunk of bins, so that memory grows with bins times states, and never with bins times
+states times nodes. A state reads only the bins that can belong to it.
+
+The information matrices of all targets of a state come out of one product ``W.T @ Z``: a column of ``W`` holds the
+weights of a target, and a column of ``Z`` the product of two features. A chunk of ``Z`` is made once for all targets,
+and only for one triangle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dynome.dynamics.glm.designs import Design
+from dynome.dynamics.glm.laws import Law, Link, constant
+from dynome.dynamics.glm.pointwise import add_log_probability, law_code, link_code, weighted_derivatives
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.floating]
+
+CERTAIN = 1e-10  # a bin whose weight is below this does not belong to the state
+_BLOCK = 2**21  # bytes of a block of features or of their products: about a level-2 cache
+_REACH = 3.0  # change of the predictor, root mean square, that a quadratic model of a curved law is trusted for
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Observations, and what they are regressed on.
+
+    Attributes
+    ----------
+    design : Design
+        Features of every bin.
+    y : (n_bin, n_node)
+        Observations; NaN is a missing value.
+    law, link : str
+        See :mod:`dynome.dynamics.glm.laws`.
+    free : (n_node, n_feature) bool
+        Coefficients that may change; the others stay as they are.
+    """
+
+    design: Design
+    y: Floats
+    law: Law
+    link: Link
+    free: NDArray[np.bool_]
+
+    @cached_property
+    def observed(self) -> Floats:
+        """`y` in the arithmetic of the design, NaN in bins whose features are not known."""
+        y = np.asarray(self.y, self.design.dtype)
+        return y if self.design.usable.all() else np.where(self.design.usable[:, None], y, np.nan).astype(y.dtype)
+
+    @cached_property
+    def constant(self) -> Array:
+        """Terms of the log likelihood of every bin that no parameter changes: ``(n_bin,)``."""
+        rows = _rows(self.design.n_node * 8)
+        chunks = [self.observed[a : a + rows].astype(float) for a in range(0, self.design.n_bin, rows)]
+        return np.concatenate([constant(y, self.law).sum(axis=1) for y in chunks])
+
+
+class Emission(NamedTuple):
+    """How probable the observations are.
+
+    Attributes
+    ----------
+    log_likelihood : (n_bin, n_state)
+        Log probability of each bin's observations in each state, in nats, constants included; 0 where all are missing.
+    expected : (n_state, n_node)
+        Weighted sum over bins of the log probability of each target, without constants. Zeros without weights.
+    """
+
+    log_likelihood: Array
+    expected: Array
+
+
+class Curvature(NamedTuple):
+    """Weighted log likelihood of every (state, target), and its first two derivatives by the coefficients.
+
+    Attributes
+    ----------
+    value : (n_state, n_node)
+        The same as ``Emission.expected``.
+    score : (n_state, n_node, n_feature)
+        Gradient.
+    information : (n_state, n_node, n_feature, n_feature)
+        Fisher information.
+    reach : float
+        Change of the predictor (weighted root mean square) up to which a quadratic model is trusted.
+    """
+
+    value: Array
+    score: Array
+    information: Array
+    reach: float
+
+
+class Gradient(NamedTuple):
+    """The same without the information."""
+
+    value: Array
+    score: Array
+
+
+def emission(problem: Problem, coefficient: Array, dispersion: Array, weight: Array | None) -> Emission:
+    """Log probability of every bin in every state, and its weighted sum for every target.
+
+    Parameters
+    ----------
+    problem : Problem
+        Observations and features.
+    coefficient : (n_state, n_node, n_feature)
+        Of the predictor.
+    dispersion : (n_state, n_node)
+        Of the law.
+    weight : (n_bin, n_state) or None
+        Probability of each state, for the weighted sum. Weights below 1e-10 count as 0.
+
+    Returns
+    -------
+    Emission
+    """
+    design, law, link = problem.design, law_code(problem.law), link_code(problem.link)
+    n_state, n_node, n_feature = coefficient.shape
+    slopes, scale = coefficient.astype(design.dtype), dispersion.astype(design.dtype)
+    log_likelihood = np.repeat(problem.constant[:, None], n_state, axis=1)
+    expected = np.zeros((n_state, n_node))
+    for a, b in _chunks(design.n_bin, n_feature * design.dtype.itemsize):
+        x, y = design.block(a, b), problem.observed[a:b]
+        for s in range(n_state):
+            eta = x @ slopes[s].T
+            out = np.zeros(b - a)
+            add_log_probability(law, link, y, eta, scale[s], out)
+            log_likelihood[a:b, s] += out
+            if weight is not None:
+                w = np.where(weight[a:b, s] < CERTAIN, 0, weight[a:b, s]).astype(design.dtype)
+                weighted_derivatives(
+                    law, link, y, eta, w, scale[s], np.empty_like(eta), np.empty_like(eta), expected[s]
+                )
+    return Emission(log_likelihood, expected)
+
+
+def curvature(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Curvature:
+    """Weighted log likelihood of every (state, target), its gradient and its Fisher information.
+
+    Parameters
+    ----------
+    problem, coefficient, dispersion, weight
+        As in :func:`emission`.
+
+    Returns
+    -------
+    Curvature
+
+    Notes
+    -----
+    The information is :math:`I = \\sum_t \\gamma_t w_t x_t x_t^T` with :math:`w = (d\\mu/d\\eta)^2 / \\mathrm{Var}(\\mu)`.
+    """
+    n_state, n_node, n_feature = coefficient.shape
+    value, score = np.zeros((n_state, n_node)), np.zeros((n_state, n_node, n_feature))
+    rows, columns = np.triu_indices(n_feature)
+    information = np.empty((n_state, n_node, n_feature, n_feature))
+    packed = np.zeros((n_state, n_node, rows.size))
+    for s, x, slope, info in _derivatives(problem, coefficient, dispersion, weight, value):
+        score[s] += slope.T @ x
+        add_information(x, info, packed[s])
+    for s in range(n_state):
+        information[s][:, rows, columns] = packed[s]
+        information[s][:, columns, rows] = packed[s]
+    quadratic = problem.law == "gaussian" and problem.link == "identity"
+    return Curvature(value, score, information, np.inf if quadratic else _REACH)
+
+
+def gradient(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Gradient:
+    """Weighted log likelihood of every (state, target) and its gradient; see :func:`curvature`."""
+    value, score = np.zeros(coefficient.shape[:2]), np.zeros(coefficient.shape)
+    for s, x, slope, _ in _derivatives(problem, coefficient, dispersion, weight, value):
+        score[s] += slope.T @ x
+    return Gradient(value, score)
+
+
+def add_information(x: Floats, weight: Floats, packed: Array) -> None:
+    """Add ``sum_b weight[b, n] x[b] x[b].T`` to every row of `packed`: upper triangles, row after row.
+
+    Parameters
+    ----------
+    x : (n_bin, n_feature)
+        Features.
+    weight : (n_bin, n_node)
+        Of each bin for each target.
+    packed : (n_node, n_feature * (n_feature + 1) / 2)
+        Changed in place.
+    """
+    n_bin, n_feature = x.shape
+    columns = np.cumsum(np.arange(n_feature, 0, -1))
+    first, done = 0, 0
+    room = max(_BLOCK // (x.itemsize * n_bin), n_feature)
+    while first < n_feature:
+        last = int(np.searchsorted(columns, done + room, side="right"))
+        z = np.empty((n_bin, int(columns[last - 1]) - done), x.dtype)
+        _products(x, first, last, z)
+        packed[:, done : done + z.shape[1]] += weight.T @ z
+        first, done = last, done + z.shape[1]
+
+
+def _derivatives(
+    problem: Problem, coefficient: Array, dispersion: Array, weight: Array, value: Array
+) -> Iterator[tuple[int, Floats, Floats, Floats]]:
+    """State, features, score and information of the predictors, chunk by chunk; adds to `value`."""
+    design, law, link = problem.design, law_code(problem.law), link_code(problem.link)
+    slopes, scale = coefficient.astype(design.dtype), dispersion.astype(design.dtype)
+    for s, x, y, w in belonging(problem, weight):
+        eta = x @ slopes[s].T
+        score, info = np.empty_like(eta), np.empty_like(eta)
+        weighted_derivatives(law, link, y, eta, w, scale[s], score, info, value[s])
+        yield s, x, score, info
+
+
+def belonging(problem: Problem, weight: Array) -> Iterator[tuple[int, Floats, Floats, Floats]]:
+    """State, features, observations and weights of the usable bins that belong to it, chunk by chunk."""
+    design = problem.design
+    rows = _rows(design.n_feature * design.dtype.itemsize)
+    for a, b in _chunks(design.n_bin, design.n_feature * design.dtype.itemsize, 8):
+        x, y, usable = design.block(a, b), problem.observed[a:b], design.usable[a:b]
+        for s in range(weight.shape[1]):
+            own = np.flatnonzero((weight[a:b, s] >= CERTAIN) & usable)
+            for k in range(0, own.size, rows):
+                bins = own[k : k + rows]
+                yield s, x[bins], y[bins], weight[a + bins, s].astype(design.dtype)
+
+
+def _rows(bytes_per_row: int) -> int:
+    return int(np.clip(_BLOCK // bytes_per_row, 64, 1024))
+
+
+def _chunks(n_bin: int, bytes_per_row: int, times: int = 1) -> Iterator[tuple[int, int]]:
+    rows = times * _rows(bytes_per_row)
+    for a in range(0, n_bin, rows):
+        yield a, min(a + rows, n_bin)
+
+
+@njit(cache=True)
+def _products(x, first, last, z):  # type: ignore[no-untyped-def]
+    for b in range(x.shape[0]):
+        k = 0
+        for i in range(first, last):
+            v = x[b, i]
+            for j in range(i, x.shape[1]):
+                z[b, k] = v * x[b, j]
+                k += 1
