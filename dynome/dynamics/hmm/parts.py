@@ -101,10 +101,10 @@ def read(
     """
     frame = _frame(values)
     n_time, n_node = values.sizes[TIME], values.sizes[NODE]
-    grid = np.asarray(values.to_numpy(), dtype=np.float64).reshape(-1, n_time, n_node)
+    grid = np.asarray(values.to_numpy(), dtype=np.float64).reshape(math.prod(values.shape[:-2]), n_time, n_node)
     used = _not_padding(grid) if values.ndim > 2 else np.ones(grid.shape[:2], dtype=bool)
     index = np.flatnonzero(used.ravel())
-    y = grid.reshape(-1, n_node)
+    y = grid.reshape(used.size, n_node)
     if index.size < y.shape[0]:
         y = y[index]
     if infinite := int(np.isinf(y).sum()):
@@ -126,7 +126,7 @@ def _frame(values: xr.DataArray) -> xr.DataArray:
 
 def _not_padding(grid: Array) -> NDArray[np.bool_]:
     """All bins from the first to the last that has a value, for each row."""
-    seen = ~np.isnan(grid).all(axis=2)
+    seen = ~np.logical_and.reduce(np.isnan(grid), axis=2)
     from_first = np.logical_or.accumulate(seen, axis=1)
     to_last = np.logical_or.accumulate(seen[:, ::-1], axis=1)[:, ::-1]
     return np.asarray(from_first & to_last)
@@ -199,7 +199,9 @@ def _columns(
             continue
         sizes: dict[Any, int] = {**frame.sizes, **{d: covariate.sizes[d] for d in extra}}
         spread = _spread(covariate.variable, sizes)
-        values = np.asarray(spread.to_numpy(), dtype=np.float64).reshape(frame.size, -1)
+        values = np.asarray(spread.to_numpy(), dtype=np.float64).reshape(
+            frame.size, math.prod(covariate.sizes[d] for d in extra)
+        )
         if np.isinf(values).any():
             problems.add(f"{where}covariate {name!r} has infinite values; replace them by NaN or drop the bins")
         columns.append(values)
