@@ -6,6 +6,7 @@ for. A design below a budget is made once and kept.
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -76,6 +77,13 @@ class Design:
     def block(self, a: int, b: int) -> Floats:
         """Features of the bins from `a` to before `b`: ``(b - a, n_feature)``. Not to be written into."""
         return self._whole[a:b] if self._kept else self._made(a, b)
+
+    def refiltered(self, kernels: NDArray[np.float64]) -> Design:
+        """The same past through other kernels over as many lags."""
+        other = copy(self)
+        other.__dict__.pop("_whole", None)
+        other.kernels = np.asarray(kernels, float)
+        return other
 
     @cached_property
     def _whole(self) -> Floats:

@@ -17,7 +17,7 @@ from dynome.dynamics.glm.passes import Curvature
 Array = NDArray[np.float64]
 
 _DAMPING = (1e-10, 1e-8, 1e-6, 1e-4, 1e-2)  # of the diagonal; the first that makes the matrix positive definite
-_DEAD = 1e-13  # of the largest diagonal entry: a feature that never varied where the target could tell
+DEAD = 1e-13  # of the largest diagonal entry: a feature that never varied where the target could tell
 
 
 class Penalty(NamedTuple):
@@ -52,7 +52,7 @@ class Direction(NamedTuple):
 def direction(
     curvature: Curvature, coefficient: Array, penalty: Penalty, free: NDArray[np.bool_], *, shared_bias: bool
 ) -> Direction:
-    """One damped Fisher step up the penalised log likelihood.
+    r"""One damped Fisher step up the penalised log likelihood.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def direction(
 
     Notes
     -----
-    Solves :math:`(I + \\mathrm{diag}(\\tau))\\,\\delta = u - \\tau (\\beta - m)`. The matrix is scaled to a unit
+    Solves :math:`(I + \mathrm{diag}(\tau))\,\delta = u - \tau (\beta - m)`. The matrix is scaled to a unit
     diagonal, and gets as much of the identity (Levenberg and Marquardt, doi:10.1137/0111030) as it needs to be safely
     positive definite: 1e-10, or up to 1e-2 where features are collinear. A feature without any curvature stays where
     it is. A step that would change the predictor by more than ``curvature.reach`` (root mean square over bins,
@@ -109,7 +109,7 @@ def _together(a: Array, g: Array) -> Array:
 def _solved(a: Array, right: Array) -> Array:
     """Solutions of ``a @ x = right``, scaled to a unit diagonal and damped; 0 where the diagonal is."""
     diagonal = np.einsum("snpp->snp", a)
-    alive = diagonal > _DEAD * np.maximum(diagonal.max(axis=2, keepdims=True, initial=0), np.finfo(float).tiny)
+    alive = diagonal > DEAD * np.maximum(diagonal.max(axis=2, keepdims=True, initial=0), np.finfo(float).tiny)
     scale = np.where(alive, 1 / np.sqrt(np.where(alive, diagonal, 1.0)), 0.0)
     unit = a * scale[:, :, :, None] * scale[:, :, None, :]
     np.einsum("snpp->snp", unit)[...] = 1.0
@@ -129,21 +129,22 @@ def _shortened(curvature: Curvature, step: Array, shared_bias: bool) -> Array:
 
 
 def _factor(a: Array) -> Array:
-    """Cholesky factors of matrices with a unit diagonal, each damped as little as it needs."""
-    identity = np.eye(a.shape[-1])
+    """Cholesky factors of a stack of matrices with a unit diagonal, each damped as little as it needs."""
     try:
-        return np.linalg.cholesky(a + _DAMPING[0] * identity)
+        return np.linalg.cholesky(a + _DAMPING[0] * np.eye(a.shape[-1]))
     except np.linalg.LinAlgError:
-        return np.stack([[_damped(m, identity) for m in row] for row in a])
+        return np.stack([[damped_factor(m) for m in row] for row in a])
 
 
-def _damped(a: Array, identity: Array) -> Array:
+def damped_factor(a: Array) -> Array:
+    """Cholesky factor of a matrix with a unit diagonal, with as much of the identity added as it needs."""
+    identity = np.eye(a.shape[0])
     for damping in _DAMPING:
         try:
             return np.linalg.cholesky(a + damping * identity)
         except np.linalg.LinAlgError:
             continue
-    return np.sqrt(a.shape[0]) * identity
+    return np.asarray(np.sqrt(a.shape[0]) * identity)
 
 
 @njit(cache=True)

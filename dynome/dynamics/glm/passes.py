@@ -149,7 +149,7 @@ def emission(problem: Problem, coefficient: Array, dispersion: Array, weight: Ar
 
 
 def curvature(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Curvature:
-    """Weighted log likelihood of every (state, target), its gradient and its Fisher information.
+    r"""Weighted log likelihood of every (state, target), its gradient and its Fisher information.
 
     Parameters
     ----------
@@ -162,29 +162,33 @@ def curvature(problem: Problem, coefficient: Array, dispersion: Array, weight: A
 
     Notes
     -----
-    The information is :math:`I = \\sum_t \\gamma_t w_t x_t x_t^T` with :math:`w = (d\\mu/d\\eta)^2 / \\mathrm{Var}(\\mu)`.
+    :math:`I = \sum_t \gamma_t w_t x_t x_t^T` with :math:`w = (d\mu/d\eta)^2 / \mathrm{Var}(\mu)`.
     """
     n_state, n_node, n_feature = coefficient.shape
     value, score = np.zeros((n_state, n_node)), np.zeros((n_state, n_node, n_feature))
     rows, columns = np.triu_indices(n_feature)
     information = np.empty((n_state, n_node, n_feature, n_feature))
     packed = np.zeros((n_state, n_node, rows.size))
-    for s, x, slope, info in _derivatives(problem, coefficient, dispersion, weight, value):
+    for s, x, slope, info in derivatives(problem, coefficient, dispersion, weight, value):
         score[s] += slope.T @ x
         add_information(x, info, packed[s])
     for s in range(n_state):
         information[s][:, rows, columns] = packed[s]
         information[s][:, columns, rows] = packed[s]
-    quadratic = problem.law == "gaussian" and problem.link == "identity"
-    return Curvature(value, score, information, np.inf if quadratic else _REACH)
+    return Curvature(value, score, information, trust(problem))
 
 
 def gradient(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Gradient:
     """Weighted log likelihood of every (state, target) and its gradient; see :func:`curvature`."""
     value, score = np.zeros(coefficient.shape[:2]), np.zeros(coefficient.shape)
-    for s, x, slope, _ in _derivatives(problem, coefficient, dispersion, weight, value):
+    for s, x, slope, _ in derivatives(problem, coefficient, dispersion, weight, value):
         score[s] += slope.T @ x
     return Gradient(value, score)
+
+
+def trust(problem: Problem) -> float:
+    """Change of the predictor, root mean square, up to which its law looks quadratic."""
+    return np.inf if problem.link == "identity" and problem.law == "gaussian" else _REACH
 
 
 def add_information(x: Floats, weight: Floats, packed: Array) -> None:
@@ -211,10 +215,10 @@ def add_information(x: Floats, weight: Floats, packed: Array) -> None:
         first, done = last, done + z.shape[1]
 
 
-def _derivatives(
+def derivatives(
     problem: Problem, coefficient: Array, dispersion: Array, weight: Array, value: Array
 ) -> Iterator[tuple[int, Floats, Floats, Floats]]:
-    """State, features, score and information of the predictors, chunk by chunk; adds to `value`."""
+    """State, features, score and information of the predictors, chunk by chunk; adds to `value` as they are read."""
     design, law, link = problem.design, law_code(problem.law), link_code(problem.link)
     slopes, scale = coefficient.astype(design.dtype), dispersion.astype(design.dtype)
     for s, x, y, w in belonging(problem, weight):
