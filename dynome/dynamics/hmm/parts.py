@@ -154,6 +154,8 @@ def _breaks(frame: xr.DataArray, where: str, problems: Problems) -> tuple[NDArra
         problems.add(f"{where}time must increase, found a median step of {usual:g}; sort the bins or rebuild the clock")
         return out, None
     out[:, 1:] |= (steps > _GAP * usual) | (steps <= 0)
+    if units.of(clock) == units.DIMENSIONLESS:
+        return out, None
     try:
         seconds = units.seconds_per(clock.attrs.get("units", units.SECONDS))
     except UnitsError as error:

@@ -141,12 +141,17 @@ class Sequences(NamedTuple):
         Returns
         -------
         (sequence,)
-            Coordinates of leading dims and of time (``trial (sequence)``, ...) at the first bin.
+            What is known of leading dims and of time at the first bin: ``sequence_trial (sequence)``,
+            ``sequence_time``, ... The prefix lets them stand beside the coordinates of `labelled`.
         """
         frame, position = self.layout
         at = position[self.starts[:-1]]
         frame = with_positions(frame)
-        coords = {str(n): (SEQUENCE, on_grid(frame, str(n))[at], c.attrs) for n, c in frame.coords.items() if c.dims}
+        coords = {
+            f"{SEQUENCE}_{n}": (SEQUENCE, on_grid(frame, str(n))[at], c.attrs)
+            for n, c in frame.coords.items()
+            if c.dims
+        }
         return xr.DataArray(values, dims=SEQUENCE, coords=coords, name=name, attrs=attrs)
 
 

@@ -109,6 +109,8 @@ def test_seconds_a_bin_follow_the_unit_of_the_clock_and_ignore_time_between_tria
     x = recording(trial=("time", [0, 0, 0, 1, 1, 1])).assign_coords(time=("time", clock, {"units": "ms"}))
     assert stacked(x).step == pytest.approx(0.01)
     assert stacked(x.drop_vars("time")).step is None
+    bins = stacked(recording().assign_coords(time=("time", [0, 1, 2, 5, 6, 7], {"units": "1"})))
+    assert (bins.step, bins.starts.tolist()) == (None, [0, 3, 6])  # a clock that counts bins
 
 
 def test_a_study_a_dict_and_a_list_give_the_same_stack():
@@ -134,15 +136,22 @@ def test_several_sets_of_trials_keep_the_labels_of_their_trials():
     found = stacked({"monday": ragged(), "friday": ragged((6, 6, 6, 6))})
     assert found.starts.tolist() == [0, 4, 10, 11, 17, 23, 29, 35]
     rows = found.per_sequence(np.zeros(7))
-    assert rows.trial.values.tolist() == [10, 12, 13, 10, 11, 12, 13]
-    assert rows.session.values.tolist() == ["monday"] * 3 + ["friday"] * 4
-    assert rows.contrast.values.tolist() == [0, 0, 1, 0, 0.5, 0, 1]
+    assert rows.sequence_trial.values.tolist() == [10, 12, 13, 10, 11, 12, 13]
+    assert rows.sequence_session.values.tolist() == ["monday"] * 3 + ["friday"] * 4
+    assert rows.sequence_contrast.values.tolist() == [0, 0, 1, 0, 0.5, 0, 1]
+
+
+def test_labels_of_sequences_stand_beside_the_labels_of_bins():
+    found = stacked(ragged())
+    both = xr.Dataset({"state": found.labelled(np.arange(11)), "evidence": found.per_sequence(np.zeros(3))})
+    assert both.trial.values.tolist() == [10, 11, 12, 13]
+    assert both.sequence_trial.values.tolist() == [10, 12, 13]
 
 
 def test_sessions_inside_of_a_named_recording_keep_both_names():
     x = recording(session=("time", list("aaabbb")))
     found = stacked({"m1": x})
-    assert found.per_sequence(np.zeros(2)).session.values.tolist() == ["m1/a", "m1/b"]
+    assert found.per_sequence(np.zeros(2)).sequence_session.values.tolist() == ["m1/a", "m1/b"]
 
 
 def test_nodes_are_joined_by_label():
