@@ -31,6 +31,8 @@ from dynome.dynamics.preprocessing.gaps import interpolate_gaps as interpolate_g
 from dynome.dynamics.preprocessing.resampling import resample as resample
 from dynome.dynamics.preprocessing.scaling import standardize as standardize
 from dynome.dynamics.preprocessing.smoothing import smooth as smooth
+from dynome.dynamics.switching.one_state import GLM as GLM
+from dynome.dynamics.switching.switching_glm import SwitchingGLM as SwitchingGLM
 from dynome.dynamics.tensor.conversion import from_tensorly as from_tensorly
 from dynome.dynamics.tensor.conversion import to_tensorly as to_tensorly
 from dynome.dynamics.tensor.nonnegative_cp import NonnegativeCP as NonnegativeCP

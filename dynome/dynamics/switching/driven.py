@@ -1,0 +1,7 @@
+"""tmp"""
+
+from dynome.dynamics.switching.processes import PlainProcess
+
+
+class DrivenProcess(PlainProcess):
+    pass

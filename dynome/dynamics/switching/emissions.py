@@ -1,0 +1,131 @@
+"""What an EM needs of the observations: their probability in every state, and where to move the coefficients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynome.dynamics.glm.dispersion import updated_dispersion
+from dynome.dynamics.glm.fisher import Penalty, direction
+from dynome.dynamics.glm.passes import Curvature, Emission, Problem, curvature, emission
+from dynome.dynamics.glm.variances import summed_variance
+from dynome.dynamics.switching.priors.contract import Quadratic
+
+Array = NDArray[np.float64]
+
+
+class Move(NamedTuple):
+    """A step for every (state, target), and what it has to improve on.
+
+    Attributes
+    ----------
+    step : (n_state, n_target, n_feature)
+        To add to the coefficients.
+    value : (n_state, n_target)
+        Expected log likelihood where the step begins.
+    penalty : Penalty
+        Minus the log prior, touching it where the step begins.
+    """
+
+    step: Array
+    value: Array
+    penalty: Penalty
+
+
+class Emissions(Protocol):
+    """Observations under a law; `PopulationEmissions` is the one for laws with one predictor a node."""
+
+    starts: NDArray[np.int64]
+
+    @property
+    def n_observed(self) -> int: ...
+    def evaluate(self, coefficient: Array, dispersion: Array, weight: Array | None) -> Emission: ...
+    def dispersed(self, coefficient: Array, dispersion: Array, weight: Array) -> Array: ...
+    def curve(self, coefficient: Array, dispersion: Array, weight: Array) -> Curvature: ...
+    def coupling_variance(self, curve: Curvature, penalty: Penalty) -> Array: ...
+    def move(self, curve: Curvature, coefficient: Array, penalty: Penalty) -> Move: ...
+    def coupling(self, coefficient: Array) -> Array: ...
+    def penalty(self, quadratic: Quadratic) -> Penalty: ...
+    def together(self, values: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class PopulationEmissions:
+    """Nodes that are independent given the state and the past.
+
+    Attributes
+    ----------
+    problem : Problem
+        Observations, design and law.
+    starts : (n_sequence + 1,)
+        First bin of each sequence.
+    n_source, n_basis : int
+        Sources and kernels that the history features are made of.
+    shared_bias : bool
+        One bias a target for all states.
+    """
+
+    problem: Problem
+    starts: NDArray[np.int64]
+    n_source: int
+    n_basis: int
+    shared_bias: bool = False
+
+    @property
+    def n_observed(self) -> int:
+        """Entries that are seen and predicted."""
+        return int(np.isfinite(self.problem.y).sum())
+
+    def evaluate(self, coefficient: Array, dispersion: Array, weight: Array | None) -> Emission:
+        """Log likelihood of every bin in every state, and its expectation under `weight`."""
+        return emission(self.problem, coefficient, dispersion, weight)
+
+    def dispersed(self, coefficient: Array, dispersion: Array, weight: Array) -> Array:
+        """The dispersion that suits these coefficients best."""
+        return updated_dispersion(self.problem, coefficient, dispersion, weight)
+
+    def curve(self, coefficient: Array, dispersion: Array, weight: Array) -> Curvature:
+        """Value, score and information of every (state, target)."""
+        return curvature(self.problem, coefficient, dispersion, weight)
+
+    @property
+    def edges(self) -> NDArray[np.bool_]:
+        """Which couplings exist, (target, source)."""
+        history = self.problem.free[:, 1 : 1 + self.n_source * self.n_basis]
+        return (
+            history.reshape(-1, self.n_source, self.n_basis).any(axis=2)
+            if self.n_basis
+            else np.zeros((self.n_source,) * 2, bool)
+        )
+
+    def coupling_variance(self, curve: Curvature, penalty: Penalty) -> Array:
+        """Laplace variance of the couplings."""
+        n_feature = self.problem.free.shape[1]
+        found = summed_variance(curve.information, penalty.precision, self.problem.free, np.eye(n_feature))
+        return np.where(self.coupling(found) > 0, self.coupling(found), np.inf)
+
+    def move(self, curve: Curvature, coefficient: Array, penalty: Penalty) -> Move:
+        """One damped Fisher step."""
+        found = direction(curve, coefficient, penalty, self.problem.free, shared_bias=self.shared_bias)
+        return Move(found.step, curve.value, penalty)
+
+    def coupling(self, coefficient: Array) -> Array:
+        """The history block, (state, target, source, basis)."""
+        block = coefficient[:, :, 1 : 1 + self.n_source * self.n_basis]
+        return block.reshape(*coefficient.shape[:2], self.n_source, self.n_basis)
+
+    def penalty(self, quadratic: Quadratic) -> Penalty:
+        """A prior on the couplings as one on all coefficients; bias and covariates are free."""
+        shape = (*quadratic.mean.shape[:2], self.problem.free.shape[1])
+        mean, precision = np.zeros(shape), np.zeros(shape)
+        history = slice(1, 1 + self.n_source * self.n_basis)
+        mean[:, :, history] = quadratic.mean.reshape(*shape[:2], -1)
+        precision[:, :, history] = quadratic.precision.reshape(*shape[:2], -1)
+        return Penalty(mean, precision)
+
+    def together(self, values: Array) -> Array:
+        """Values of problems that share a bias, summed over them."""
+        return np.broadcast_to(values.sum(axis=0), values.shape) if self.shared_bias else values

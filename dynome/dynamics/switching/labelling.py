@@ -1,0 +1,208 @@
+"""Fitted numbers with labels, and labelled results as numbers again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from dynome.dynamics.hmm.chain import Chain, by_occupancy, expected_dwell
+from dynome.dynamics.hmm.sequences import Sequences
+from dynome.dynamics.switching.driven import DrivenProcess
+from dynome.dynamics.switching.dwelling import DwellProcess
+from dynome.dynamics.switching.em import Fit, Parameters
+from dynome.dynamics.switching.emissions import PopulationEmissions
+from dynome.dynamics.switching.population import Form
+from dynome.dynamics.switching.priors.contract import Prior
+from dynome.dynamics.switching.processes import PlainProcess, Process
+from dynome.schema import ACTIVITY, ITERATION, LAG, NODE, SESSION, SOURCE, SPIKE_COUNT, STATE, TARGET, TIME
+
+Array = NDArray[np.float64]
+
+BASIS, COVARIATE, NEXT_STATE = "basis", "covariate", "next_state"
+ONE = {"units": "1"}
+NATS = {"units": "nat"}
+
+
+def labelled_fit(
+    fit: Fit,
+    emissions: PopulationEmissions,
+    prior: Prior,
+    sequences: Sequences,
+    form: Form,
+    errors: tuple[Array, Array] | None,
+) -> xr.Dataset:
+    """Everything fitted, with labels.
+
+    Parameters
+    ----------
+    fit : Fit
+        The best start, states in any order.
+    emissions : PopulationEmissions
+        What it was fitted to.
+    prior : Prior
+        With its belief in ``fit.parameters``.
+    sequences : Sequences
+        Labels.
+    form : Form
+        Kind of GLM.
+    errors : ((n_state, n_target, n_source), (n_state, n_target)) or None
+        Standard errors of couplings and biases.
+    """
+    coefficient = fit.parameters.coefficient
+    n_state, n_node, _ = coefficient.shape
+    basis_weight = emissions.coupling(coefficient)
+    end = 1 + n_node * form.kernels.shape[0]
+    edges = (STATE, TARGET, SOURCE)
+    found: dict[str, Any] = {
+        "weight": ((*edges, LAG), basis_weight @ form.kernels, {**ONE, "long_name": "coupling at each lag"}),
+        "coupling": (edges, basis_weight.sum(axis=3), {**ONE, "long_name": "coupling, summed over lags"}),
+        "basis_weight": ((*edges, BASIS), basis_weight, {**ONE, "long_name": "coupling through each kernel"}),
+        "kernel": ((BASIS, LAG), form.kernels, {**ONE, "long_name": "filters of the past"}),
+        "bias": ((STATE, NODE), coefficient[:, :, 0], {**ONE, "long_name": "predictor without any input"}),
+        "dispersion": ((STATE, NODE), fit.parameters.dispersion, {"units": _dispersion_unit(form, sequences)}),
+    }
+    coords: dict[str, Any] = {
+        STATE: np.arange(n_state),
+        NODE: sequences.nodes,
+        TARGET: sequences.nodes,
+        SOURCE: sequences.nodes,
+        LAG: (
+            LAG,
+            np.arange(1, form.kernels.shape[1] + 1) * (sequences.step or 1),
+            {"units": "s" if sequences.step else "bin"},
+        ),
+        BASIS: np.arange(form.kernels.shape[0]),
+        **{n: c for n, c in sequences.node_coords.items() if n != NODE},
+    }
+    if sequences.covariate_names:
+        found["covariate_weight"] = ((STATE, NODE, COVARIATE), coefficient[:, :, end:], ONE)
+        coords[COVARIATE] = list(sequences.covariate_names)
+    if errors is not None:
+        found["standard_error"] = (edges, errors[0], {**ONE, "long_name": "Wald standard error of the coupling"})
+        found["bias_standard_error"] = ((STATE, NODE), errors[1], ONE)
+    found |= prior.labelled(fit.parameters.belief)
+    found |= _process_variables(fit.parameters.process, sequences)
+    probability = sequences.labelled(fit.smoothed.probability, [STATE], name="state_probability", attrs=ONE)
+    order = by_occupancy(fit.smoothed.probability)
+    results = xr.Dataset(found, coords=coords).assign(
+        state_probability=probability,
+        occupancy=(STATE, fit.smoothed.probability.mean(axis=0), {**ONE, "long_name": "share of bins"}),
+        evidence=sequences.per_sequence(fit.smoothed.evidence, attrs=NATS),
+        history=(ITERATION, fit.history, {**NATS, "long_name": "evidence plus log priors"}),
+    )
+    results = results.isel({STATE: order, NEXT_STATE: order}).assign_coords(
+        {STATE: np.arange(n_state), NEXT_STATE: np.arange(n_state)}
+    )
+    return results.assign_attrs(
+        law=form.law,
+        link=form.link,
+        self_history=int(form.self_history),
+        shared_bias=int(form.shared_bias),
+        n_reseeded=fit.reseeded,
+        observed_units=sequences.units,
+    )
+
+
+def _dispersion_unit(form: Form, sequences: Sequences) -> str:
+    return f"({sequences.units})^2" if form.law == "gaussian" and sequences.units != "1" else "1"
+
+
+def _process_variables(process: Process, sequences: Sequences) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "transition": (
+            (STATE, NEXT_STATE),
+            process.chain.transition,
+            {**ONE, "long_name": "probability of the next state"},
+        ),
+        "initial": (STATE, process.chain.initial, {**ONE, "long_name": "probability of the first state"}),
+        NEXT_STATE: np.arange(process.chain.initial.size),
+    }
+    step, unit = (sequences.step, "s") if sequences.step else (1.0, "bin")
+    if isinstance(process, DwellProcess):
+        found["advance"] = (STATE, process.advance, {**ONE, "long_name": "probability to leave a phase"})
+        found["n_phases"] = ((), process.n_phases)
+        dwell = process.n_phases / process.advance
+    else:
+        dwell = expected_dwell(process.chain.transition)
+    if isinstance(process, DrivenProcess):
+        found["transition_weight"] = ((NEXT_STATE, "transition_covariate"), process.drive, ONE)
+        found["transition_covariate"] = list(sequences.transition_covariate_names)
+    found["dwell_time"] = (STATE, dwell * step, {"units": unit, "long_name": "expected dwell time"})
+    return found
+
+
+def parameters_of(results: xr.Dataset, sequences: Sequences) -> Parameters:
+    """Numbers of labelled results; a fit without states has one.
+
+    Parameters
+    ----------
+    results : Dataset
+        As `labelled_fit` gives them.
+    sequences : Sequences
+        What they are to be used on: covariates of the transitions.
+    """
+    if STATE not in results.dims:
+        results = results.expand_dims(STATE)
+    weight = results["basis_weight"].transpose(STATE, TARGET, SOURCE, BASIS).to_numpy()
+    blocks = [results["bias"].transpose(STATE, NODE).to_numpy()[:, :, None], weight.reshape(*weight.shape[:2], -1)]
+    if "covariate_weight" in results:
+        blocks.append(results["covariate_weight"].transpose(STATE, NODE, COVARIATE).to_numpy())
+    coefficient = np.concatenate(blocks, axis=2)
+    dispersion = results["dispersion"].transpose(STATE, NODE).to_numpy()
+    return Parameters(coefficient, dispersion, process_of(results, sequences), None)
+
+
+def process_of(results: xr.Dataset, sequences: Sequences | None) -> Process:
+    """How states follow one another, from labelled results."""
+    if "transition" not in results:
+        return PlainProcess(Chain(np.ones((1, 1)), np.ones(1)))
+    chain = Chain(results["transition"].transpose(STATE, NEXT_STATE).to_numpy(), results["initial"].to_numpy())
+    if "advance" in results:
+        return DwellProcess(chain, advance=results["advance"].to_numpy(), n_phases=int(results["n_phases"]))
+    if "transition_weight" in results and sequences is not None:
+        drive = results["transition_weight"].transpose(NEXT_STATE, ...).to_numpy()
+        return DrivenProcess(chain, drive=drive, inputs=sequences.transition_covariates)
+    return PlainProcess(chain)
+
+
+def form_of(results: xr.Dataset, dtype: str) -> Form:
+    """Kind of GLM, from labelled results."""
+    return Form(
+        results.attrs["law"],
+        results.attrs["link"],
+        results["kernel"].transpose(BASIS, LAG).to_numpy(),
+        bool(results.attrs["self_history"]),
+        bool(results.attrs["shared_bias"]),
+        dtype,
+    )
+
+
+def labelled_simulation(y: Array, state: NDArray[np.int64], results: xr.Dataset) -> xr.Dataset:
+    """Drawn observations and states as trials that can be fitted.
+
+    Parameters
+    ----------
+    y : (n_session, n_time, n_node)
+        Observations.
+    state : (n_session, n_time)
+        States behind them.
+    results : Dataset
+        Labels, law and clock of the fit.
+    """
+    counts = results.attrs["law"] != "gaussian"
+    lag = results[LAG]
+    step = float(lag[0]) if lag.size and lag.attrs.get("units") == "s" else 1.0
+    dims = (SESSION, TIME, NODE)
+    units = {"units": str(results.attrs["observed_units"])}
+    drawn = (dims, y.astype(np.int64), units) if counts else (dims, y, units)
+    return xr.Dataset(
+        {SPIKE_COUNT if counts else ACTIVITY: drawn, STATE: (dims[:2], state, ONE)},
+        coords={
+            SESSION: [f"simulated_{k}" for k in range(y.shape[0])],
+            TIME: (TIME, np.arange(y.shape[1]) * step, {"units": "s" if lag.attrs.get("units") == "s" else "1"}),
+            NODE: results[NODE].variable,
+        },
+    )

@@ -1,0 +1,104 @@
+"""From stacked sequences to the observations of an EM: design, law, and which coefficients exist."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynome.dynamics.glm.designs import Design
+from dynome.dynamics.glm.laws import Law, Link, add_observation_problems, link_of
+from dynome.dynamics.glm.passes import Problem
+from dynome.dynamics.hmm.sequences import Sequences
+from dynome.dynamics.switching.emissions import PopulationEmissions
+from dynome.errors import Problems
+
+Array = NDArray[np.float64]
+
+_HALF = 0.5  # of a spike in all bins: the rate of a node that never spoke
+
+
+class Form(NamedTuple):
+    """What kind of GLM it is.
+
+    Attributes
+    ----------
+    law, link : str
+        Of the observations.
+    kernels : (n_basis, n_lag)
+        Filters of the past.
+    self_history : bool
+        Whether the past of a node acts on the node itself.
+    shared_bias : bool
+        One bias a target for all states.
+    dtype : str
+        Of features and the arithmetic on them.
+    """
+
+    law: Law
+    link: Link
+    kernels: Array
+    self_history: bool
+    shared_bias: bool
+    dtype: str
+
+
+def emissions_of(sequences: Sequences, form: Form, *, silent: NDArray[np.bool_] | None = None) -> PopulationEmissions:
+    """Observations with their design.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Stacked bins.
+    form : Form
+        Kind of GLM.
+    silent : (n_node,) or None
+        Nodes without a coupling; None takes those that never vary in `sequences`.
+    """
+    y = sequences.y
+    n_node, n_basis = y.shape[1], form.kernels.shape[0]
+    design = Design(y, form.kernels, sequences.covariates, sequences.starts, np.dtype(form.dtype))
+    still = silent_nodes(y, form.law) if silent is None else silent
+    free = np.ones((n_node, design.n_feature), dtype=bool)
+    history = free[:, 1 : 1 + n_node * n_basis].reshape(n_node, n_node, n_basis)
+    history[:, still] = False
+    if not form.self_history:
+        history[np.arange(n_node), np.arange(n_node)] = False
+    free[still] = False
+    return PopulationEmissions(
+        Problem(design, y, form.law, form.link, free), sequences.starts, n_node, n_basis, form.shared_bias
+    )
+
+
+def silent_nodes(y: Array, law: Law) -> NDArray[np.bool_]:
+    """Nodes whose coupling nothing could tell: counts that are never above 0, values that never vary."""
+    lowest = np.nanmin(y, axis=0)
+    highest = np.nanmax(y, axis=0)
+    return np.asarray(highest <= 0 if law in ("poisson", "negative_binomial") else highest == lowest)
+
+
+def first_bias(sequences: Sequences, form: Form) -> tuple[Array, Array]:
+    """Bias and dispersion of a GLM without features, each (n_node,).
+
+    A node that never spoke gets the rate of half a spike in all its bins.
+    """
+    y = sequences.y
+    seen = np.isfinite(y).sum(axis=0)
+    mean, variance = np.nanmean(y, axis=0), np.nanvar(y, axis=0)
+    if form.law != "gaussian":
+        mean = np.maximum(mean, _HALF / seen)
+    if form.law == "bernoulli":
+        mean = np.minimum(mean, 1 - _HALF / seen)
+    if form.law == "negative_binomial":
+        variance = np.maximum((variance - mean) / mean**2, 1e-2)
+    elif form.law != "gaussian":
+        variance = np.ones_like(mean)
+    return link_of(mean, form.link), np.maximum(variance, 1e-12)
+
+
+def add_problems(problems: Problems, sequences: Sequences, form: Form) -> None:
+    """Note what in the observations does not go with the law."""
+    add_observation_problems(problems, sequences.y, form.law)
+    if unseen := [str(n) for n, gone in zip(sequences.nodes, np.isnan(sequences.y).all(axis=0), strict=True) if gone]:
+        problems.add(f"{len(unseen)} nodes have no value at all: {', '.join(unseen[:5])}; drop them")

@@ -1,0 +1,156 @@
+"""Where an EM begins: one GLM for all bins, and two ways to part the states from it.
+
+Starts of one kind differ by noise on the predictors (states that differ in their coupling); those of the other kind
+by clusters of stretches of time with alike rates (states that differ in who is active). Which of them suits is not
+known beforehand, so that restarts take turns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynome.dynamics.glm.passes import Problem
+from dynome.dynamics.hmm.chain import Chain
+from dynome.dynamics.switching.em import Parameters, expectation_maximization, maximized
+from dynome.dynamics.switching.emissions import PopulationEmissions
+from dynome.dynamics.switching.priors.contract import Prior
+from dynome.dynamics.switching.processes import PlainProcess, Process, Smoothed
+
+Array = NDArray[np.float64]
+Begin = Callable[[Array], Any]
+
+_SPREAD = 0.6  # of the predictors between states, in units of the link
+_STRETCH = 25  # bins whose mean activity is clustered
+_ROUNDS = 4  # M-steps that fit the states of a clustered start to their bins
+_ONE_STATE_ITER = 30
+
+
+def one_state(
+    emissions: PopulationEmissions, prior: Prior, begin: Begin, bias: Array, dispersion: Array, tol: float
+) -> Parameters:
+    """The GLM of all bins.
+
+    Parameters
+    ----------
+    emissions : PopulationEmissions
+        The observations.
+    prior : Prior
+        On the couplings.
+    begin : callable
+        What is believed at couplings where a fit begins.
+    bias, dispersion : (n_target,)
+        Where to begin.
+    tol : float
+        As in `expectation_maximization`.
+    """
+    coefficient = np.zeros((1, bias.size, emissions.problem.free.shape[1]))
+    coefficient[0, :, 0] = bias
+    belief = begin(emissions.coupling(coefficient))
+    start = Parameters(coefficient, dispersion[None], PlainProcess(Chain(np.ones((1, 1)), np.ones(1))), belief)
+    rng = np.random.default_rng(0)  # never drawn from: one state cannot empty
+    return expectation_maximization(emissions, prior, start, max_iter=_ONE_STATE_ITER, tol=tol, rng=rng).parameters
+
+
+def perturbed(
+    emissions: PopulationEmissions,
+    prior: Prior,
+    begin: Begin,
+    common: Parameters,
+    process: Process,
+    rng: np.random.Generator,
+) -> Parameters:
+    """States that surround the common GLM at random.
+
+    Parameters
+    ----------
+    emissions : PopulationEmissions
+        The observations.
+    prior : Prior
+        On the couplings.
+    begin : callable
+        What is believed at couplings where a fit begins.
+    common : Parameters
+        As `one_state` gives them.
+    process : Process
+        How states follow one another at first; its number of states counts.
+    rng : Generator
+        Draws the noise.
+    """
+    n_state = process.chain.initial.size
+    mean, scale = feature_moments(emissions.problem)
+    free = emissions.problem.free
+    unit = np.sqrt(common.dispersion[0]) if emissions.problem.law == "gaussian" else np.ones(free.shape[0])
+    noise = rng.standard_normal((n_state, *free.shape)) * free
+    size = np.divide(_SPREAD, scale, out=np.zeros_like(scale), where=scale > 0)
+    size = np.tile(size, (free.shape[0], 1)) / np.sqrt(np.maximum(free[:, 1:].sum(axis=1), 1))[:, None]
+    size[:, 0] = _SPREAD / 3
+    noise *= size * unit[:, None]
+    noise[:, :, 0] = 0 if emissions.shared_bias else noise[:, :, 0] - noise[:, :, 1:] @ mean[1:]
+    coefficient = np.repeat(common.coefficient, n_state, axis=0) + noise
+    dispersion = np.repeat(common.dispersion, n_state, axis=0)
+    return Parameters(coefficient, dispersion, process, begin(emissions.coupling(coefficient)))
+
+
+def clustered(
+    emissions: PopulationEmissions,
+    prior: Prior,
+    begin: Begin,
+    common: Parameters,
+    process: Process,
+    rng: np.random.Generator,
+) -> Parameters:
+    """States fitted to clusters of stretches of time with alike activity; arguments as in `perturbed`."""
+    n_state = process.chain.initial.size
+    weight = np.full((emissions.problem.design.n_bin, n_state), 0.1 / max(n_state - 1, 1))
+    weight[np.arange(weight.shape[0]), clusters(emissions, n_state, rng)] = 0.9
+    weight /= weight.sum(axis=1, keepdims=True)
+    coefficient = np.repeat(common.coefficient, n_state, axis=0)
+    dispersion = np.repeat(common.dispersion, n_state, axis=0)
+    parameters = Parameters(coefficient, dispersion, process, begin(emissions.coupling(coefficient)))
+    given = Smoothed(weight, np.zeros(1), np.zeros((n_state, n_state)), np.zeros(n_state))
+    for _ in range(_ROUNDS):
+        parameters = maximized(emissions, prior, parameters, given, learning=prior.learns)[0]._replace(process=process)
+    return parameters
+
+
+def clusters(emissions: PopulationEmissions, n_state: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The cluster of every bin, (n_bin,): k-means of the mean activity of stretches of 25 bins, in square roots for counts."""
+    from sklearn.cluster import KMeans
+
+    y, starts = emissions.problem.y, emissions.starts
+    stretch = np.concatenate([np.arange(b - a) // _STRETCH for a, b in zip(starts[:-1], starts[1:], strict=True)])
+    new = np.diff(stretch, prepend=-1) != 0
+    new[starts[:-1]] = True
+    first = np.flatnonzero(new)
+    seen = np.isfinite(y)
+    total, number = (np.add.reduceat(np.where(seen, v, 0.0), first, axis=0) for v in (y, seen))
+    mean = np.divide(total, number, out=np.zeros_like(total), where=number > 0)
+    if emissions.problem.law in ("poisson", "negative_binomial"):
+        mean = np.sqrt(mean)
+    spread = mean.std(axis=0)
+    points = mean / np.where(spread > 0, spread, 1)
+    if np.unique(points, axis=0).shape[0] < n_state:
+        return np.asarray(rng.integers(n_state, size=first.size)[np.cumsum(new) - 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of points that coincide: the states then begin alike
+        found = KMeans(n_state, n_init=1, max_iter=50, random_state=int(rng.integers(2**31))).fit_predict(points)
+    return np.asarray(found, np.int64)[np.cumsum(new) - 1]
+
+
+def feature_moments(problem: Problem, most: int = 20_000) -> tuple[Array, Array]:
+    """Mean and standard deviation of every feature, each (n_feature,), over the first bins.
+
+    Parameters
+    ----------
+    problem : Problem
+        With its design.
+    most : int
+        Bins to look at.
+    """
+    block = np.asarray(problem.design.block(0, min(problem.design.n_bin, most)), dtype=np.float64)
+    return block.mean(axis=0), block.std(axis=0)

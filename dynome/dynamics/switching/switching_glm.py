@@ -1,0 +1,403 @@
+"""Population GLMs that switch between states: who drives whom, and when the wiring changes its tune."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from dynome import progress, seeds
+from dynome.dynamics.glm.histories import ExponentialHistory, History
+from dynome.dynamics.glm.laws import LINKS, Law, Link, link_for
+from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
+from dynome.dynamics.switching import labelling
+from dynome.dynamics.switching.errors import standard_errors
+from dynome.dynamics.switching.fitting import (
+    Options,
+    Seen,
+    fits,
+    seen,
+    warn_of_fit,
+    warn_of_silence,
+)
+from dynome.dynamics.switching.population import Form, add_problems, emissions_of
+from dynome.dynamics.switching.prediction import mixed_mean
+from dynome.dynamics.switching.priors.choice import prior_of
+from dynome.dynamics.switching.priors.contract import Prior
+from dynome.dynamics.switching.simulation import simulated
+from dynome.errors import InputError, Problems
+from dynome.estimator import Estimator, MissingData, no_target
+from dynome.schema import ACTIVITY, NODE, RESTART, SPIKE_COUNT, STATE
+
+Bias = Literal["state", "shared"]
+Kind = Literal["marginal", "conditional"]
+
+_SUBJECT = "cannot fit a switching GLM"
+
+
+class SwitchingGLM(Estimator):
+    r"""Hidden states, each with its own bias and coupling between all nodes (HMM-GLM).
+
+    Parameters
+    ----------
+    n_states : int
+        Number of hidden states.
+    observation : {"poisson", "bernoulli", "negative_binomial", "gaussian"}
+        Law of the observations given state and past. Counts take ``spike_count``, Gaussian values ``activity`` where a
+        recording is given.
+    link : str or None
+        How the predictor becomes the mean; None takes that of the law (softplus for counts, sigmoid, identity).
+    history : History or None
+        Kernels through which the past acts; None is ``ExponentialHistory(5)``. See `dynome.dynamics`.
+    self_history : bool
+        Whether the past of a node acts on the node itself.
+    prior : str or Prior
+        On the couplings: ``"none"``, ``"ridge"``, ``"gaussian"``, ``"one_hot"``, ``"gumbel"``, or an object of
+        these with other parameters.
+    connectome : Dataset or None
+        A measured wiring, whose counts and signs are the prior on the classes of the edges, as far as the data
+        support it. For ``"one_hot"``.
+    bias : {"state", "shared"}
+        Whether each state has its own.
+    covariates : sequence of str
+        Variables of the recording that act on the observations, in each state in its own way.
+    transition_covariates : sequence of str
+        Variables of the recording that act on the transitions.
+    dwell_phases : int
+        1: dwell times are geometric, as those of any Markov chain. More: negative binomial with so many phases
+        (a semi-Markov chain), whose dwell times have a mode above 0.
+    stickiness : float
+        Self-transitions that are added to each state: a Dirichlet prior on dwelling.
+    concentration : float
+        Of the Dirichlet prior on all transitions and the first state; 1 is flat.
+    n_restarts : int
+        Starts; the one with the largest evidence is kept.
+    max_iter : int
+        Iterations at most.
+    tol : float
+        A start stops when an iteration gains less than this, in nats an observed entry.
+    dtype : {"float64", "float32"}
+        Of the design and the arithmetic on it. Sums over bins, states and the chain are float64.
+    random_state : int or None
+        Seed; None draws one, which ``results_.attrs["random_state"]`` records.
+
+    Attributes
+    ----------
+    results_ : Dataset
+        States are numbered from the most to the least occupied.
+
+        * ``weight (state, target, source, lag)``: coupling at each lag; ``coupling (state, target, source)``, its sum
+          over lags; ``basis_weight``, ``kernel``: what it is made of; ``standard_error``: of `coupling`, given the
+          posterior of the states (`dynome.inference.standard_errors` has those that do without);
+        * ``bias (state, node)``, ``covariate_weight (state, node, covariate)``, ``dispersion (state, node)``;
+        * ``transition (state, next_state)``, ``initial (state)``, ``dwell_time (state)``,
+          ``transition_weight (next_state, transition_covariate)``;
+        * ``edge_class_probability (target, source, edge_class)`` and more, by prior;
+        * ``state_probability (..., time, state)``, ``occupancy (state)``, ``evidence (sequence)``;
+        * ``history (iteration)``: the objective, evidence plus log priors; ``restart_evidence (restart)``.
+
+    Notes
+    -----
+    .. math:: x_{tn} \mid z_t, x_{<t} \sim p\Big(g\big(b_{z_t n} + \sum_{m,l} W_{z_t}[n, m, l]\, x_{t-l, m}
+        + V_{z_t n} u_t\big)\Big), \qquad z_t \mid z_{t-1} \sim \Pi_{z_{t-1}}
+
+    Exact expectation maximisation, pooled over sequences, with one damped Fisher step an iteration for every (state,
+    target). The objective never falls. The model is that of Li et al. (2024), arXiv:2310.15263, after the HMM-GLM of
+    Escola et al. (2011), DOI 10.1162/NECO_a_00118.
+
+    NaN is a missing value: its entry counts for nothing, exactly. As the past of later bins it is unknown, so that
+    bins whose history reaches it count for nothing either, for all nodes; the chain runs on through them. Before a
+    sequence the past is 0.
+
+    Nodes that never vary get no coupling and the rate of half a spike; a warning names them.
+
+    Examples
+    --------
+    >>> from dynome.datasets import make_switching_glm
+    >>> data = make_switching_glm(n_states=2, n_nodes=4, n_sessions=3, n_time=400, random_state=0)
+    >>> model = SwitchingGLM(n_states=2, link="sigmoid", n_restarts=2, random_state=0).fit(data.spike_count)
+    >>> dict(model.results_.coupling.sizes)
+    {'state': 2, 'target': 4, 'source': 4}
+    >>> model.decode(data.spike_count).dims
+    ('session', 'time')
+    """
+
+    missing_data: ClassVar[MissingData] = "mask"
+
+    def __init__(
+        self,
+        n_states: int = 5,
+        *,
+        observation: Law = "poisson",
+        link: Link | None = None,
+        history: History | None = None,
+        self_history: bool = True,
+        prior: str | Prior = "none",
+        connectome: xr.Dataset | None = None,
+        bias: Bias = "state",
+        covariates: Sequence[str] = (),
+        transition_covariates: Sequence[str] = (),
+        dwell_phases: int = 1,
+        stickiness: float = 0.0,
+        concentration: float = 1.0,
+        n_restarts: int = 5,
+        max_iter: int = 200,
+        tol: float = 1e-6,
+        dtype: Literal["float64", "float32"] = "float64",
+        random_state: int | None = None,
+    ) -> None:
+        self.n_states = n_states
+        self.observation = observation
+        self.link = link
+        self.history = history
+        self.self_history = self_history
+        self.prior = prior
+        self.connectome = connectome
+        self.bias = bias
+        self.covariates = covariates
+        self.transition_covariates = transition_covariates
+        self.dwell_phases = dwell_phases
+        self.stickiness = stickiness
+        self.concentration = concentration
+        self.n_restarts = n_restarts
+        self.max_iter = max_iter
+        self.tol = tol
+        self.dtype = dtype
+        self.random_state = random_state
+
+    def fit(self, X: ChainInput, y: None = None) -> Self:
+        """Learn states and couplings.
+
+        Parameters
+        ----------
+        X : DataArray, Dataset, DataTree, dict or list
+            ``(time, node)`` with any leading dims (``session``, ``trial``, ...); a recording; a study; or several of
+            these. A new sequence begins with each entry of the leading dims, wherever the coordinate ``session`` or
+            ``trial`` of time changes, and at gaps of the clock.
+        y : None
+            Ignored.
+
+        Raises
+        ------
+        InputError
+            If values do not go with the law, sequences are shorter than the history, labels do not match, or a
+            parameter is out of range; with everything that is wrong.
+        """
+        started = time.perf_counter()
+        no_target(y)
+        self._check_parameters()
+        form = self._form()
+        sequences = self._stacked(X, form)
+        problems = Problems(_SUBJECT)
+        add_problems(problems, sequences, form)
+        if sequences.y.shape[0] < self.n_states:
+            problems.add(f"n_states is {self.n_states}, but there are only {sequences.y.shape[0]} bins")
+        problems.raise_if_any(InputError)
+        emissions = emissions_of(sequences, form)
+        warn_of_silence(emissions, sequences)
+        prior = prior_of(self.prior, self.connectome)
+        seed = seeds.resolve(self.random_state)
+        options = Options(
+            self.n_states,
+            self.n_restarts,
+            self.max_iter,
+            self.tol,
+            self.concentration,
+            self.stickiness,
+            self.dwell_phases,
+        )
+        with progress.task(f"{self.n_restarts} starts of {self.n_states} states", self.n_restarts) as advance:
+            found = fits(emissions, prior, None, sequences, form, options, seed, advance)
+        evidence = np.array([f.smoothed.evidence.sum() for f in found])
+        fit = found[int(evidence.argmax())]
+        errors = standard_errors(emissions, prior, fit)
+        results = labelling.labelled_fit(fit, emissions, prior, sequences, form, errors)
+        results["restart_evidence"] = (RESTART, evidence, labelling.NATS)
+        warn_of_fit(fit, emissions, sequences, self.max_iter)
+        return self._finish(
+            self._shown(results),
+            started=started,
+            converged=fit.converged,
+            n_iter=fit.history.size,
+            random_state=seed,
+            dtype=self.dtype,
+        )
+
+    def posterior(self, X: ChainInput) -> xr.DataArray:
+        """Probability of every state in every bin, given all of its sequence.
+
+        Parameters
+        ----------
+        X : DataArray, Dataset, DataTree, dict or list
+            As in `fit`, with the fitted nodes.
+
+        Returns
+        -------
+        (..., time, state)
+            Dims and coordinates of `X`; NaN where it is padding.
+        """
+        given = self._seen(X)
+        found = given.parameters.process.smooth(given.log_likelihood, given.sequences.starts).probability
+        return self._over_states(given.sequences, found, "state_probability")
+
+    def decode(self, X: ChainInput) -> xr.DataArray:
+        """The most probable path of states (Viterbi).
+
+        Parameters
+        ----------
+        X : DataArray, Dataset, DataTree, dict or list
+            As in `fit`, with the fitted nodes.
+
+        Returns
+        -------
+        (..., time)
+            Numbers of states; -1 where `X` is padding.
+        """
+        given = self._seen(X)
+        path = given.parameters.process.decode(given.log_likelihood, given.sequences.starts)
+        return given.sequences.labelled(path, name="state", attrs={"units": "1", "long_name": "most probable path"})
+
+    def predict(self, X: ChainInput) -> xr.DataArray:
+        """Mean of every bin given the bins before it (one step ahead).
+
+        Parameters
+        ----------
+        X : DataArray, Dataset, DataTree, dict or list
+            As in `fit`, with the fitted nodes.
+
+        Returns
+        -------
+        (..., time, node)
+            In units of `X`; NaN where the past is not known.
+        """
+        given = self._seen(X)
+        ahead = given.parameters.process.predict(given.log_likelihood, given.sequences.starts).probability
+        expected = mixed_mean(given.emissions.problem, given.parameters.coefficient, ahead)
+        units = {"units": given.sequences.units, "long_name": "one-step-ahead mean"}
+        return given.sequences.labelled(expected, [NODE], {NODE: given.sequences.nodes}, name="prediction", attrs=units)
+
+    def log_likelihood(self, X: ChainInput, *, kind: Kind = "marginal") -> xr.DataArray:
+        """Log probability of every bin.
+
+        Parameters
+        ----------
+        X : DataArray, Dataset, DataTree, dict or list
+            As in `fit`, with the fitted nodes.
+        kind : {"marginal", "conditional"}
+            ``"marginal"``: given the bins before it, so that the sum over a sequence is the log of its marginal
+            likelihood. ``"conditional"``: given the most probable state of the smoother, the score of Li et al.
+            (2024). It looks at the very spikes that it scores to choose the state, and rises with the number of
+            states by construction: never choose a model by it.
+
+        Returns
+        -------
+        (..., time)
+            Nats, summed over nodes.
+        """
+        if kind not in get_args(Kind):
+            raise InputError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
+        given = self._seen(X)
+        if kind == "marginal":
+            values = given.parameters.process.predict(given.log_likelihood, given.sequences.starts).evidence
+        else:
+            best = given.parameters.process.smooth(given.log_likelihood, given.sequences.starts).probability.argmax(
+                axis=1
+            )
+            values = given.log_likelihood[np.arange(best.size), best]
+        about = {"units": "nat", "long_name": f"{kind} log likelihood"}
+        return given.sequences.labelled(values, name="log_likelihood", attrs=about)
+
+    def score(self, X: ChainInput, y: None = None) -> float:
+        """Marginal log likelihood in nats an observed entry (bin and node)."""
+        given = self._seen(X)
+        evidence = given.parameters.process.predict(given.log_likelihood, given.sequences.starts).evidence
+        return float(evidence.sum() / max(np.isfinite(given.emissions.problem.observed).sum(), 1))
+
+    def simulate(self, n_time: int, n_sessions: int = 1, *, random_state: int | None = None) -> xr.Dataset:
+        """Draw states and observations from the fitted model; covariates are 0.
+
+        Parameters
+        ----------
+        n_time : int
+            Bins a session.
+        n_sessions : int
+            Sessions.
+        random_state : int or None
+            Seed.
+
+        Returns
+        -------
+        Dataset
+            ``spike_count`` or ``activity (session, time, node)`` and ``state (session, time)``.
+
+        Raises
+        ------
+        InputError
+            If a number is below 1 or the activity runs away.
+        """
+        results = self._fitted()
+        if n_time < 1 or n_sessions < 1:
+            raise InputError(f"n_time and n_sessions must be at least 1, got {n_time} and {n_sessions}")
+        rng = seeds.generator(random_state, "simulate")
+        form = labelling.form_of(results, self.dtype)
+        parameters = labelling.parameters_of(results, None)
+        starts = np.arange(n_sessions + 1, dtype=np.int64) * n_time
+        state = parameters.process.sample(starts, rng).reshape(n_sessions, n_time)
+        n_feature = 1 + results.sizes[NODE] * form.kernels.shape[0]
+        coefficient = parameters.coefficient[:, :, :n_feature]
+        y = simulated(state, coefficient, parameters.dispersion, form.kernels, form.law, form.link, rng)
+        return labelling.labelled_simulation(y, state, results)
+
+    def _form(self) -> Form:
+        history = ExponentialHistory(5) if self.history is None else self.history
+        link = link_for(self.observation, self.link)
+        return Form(self.observation, link, history.kernels(), self.self_history, self.bias == "shared", self.dtype)
+
+    def _stacked(self, X: ChainInput, form: Form, nodes: NDArray[Any] | None = None) -> Sequences:
+        names = (ACTIVITY, SPIKE_COUNT) if form.law == "gaussian" else (SPIKE_COUNT, ACTIVITY)
+        return stacked(
+            X,
+            names,
+            covariates=tuple(self.covariates),
+            transition_covariates=tuple(self.transition_covariates),
+            nodes=nodes,
+            min_bins=form.kernels.shape[1] + 1,
+            subject=_SUBJECT if nodes is None else "cannot use the fitted GLM on these data",
+        )
+
+    def _seen(self, X: ChainInput) -> Seen:
+        results = self._fitted()
+        form = labelling.form_of(results, self.dtype)
+        sequences = self._stacked(X, form, results[NODE].to_numpy())
+        return seen(results, sequences, form)
+
+    def _over_states(self, sequences: Sequences, values: NDArray[np.float64], name: str) -> xr.DataArray:
+        return sequences.labelled(values, [STATE], {STATE: np.arange(values.shape[1])}, name=name, attrs={"units": "1"})
+
+    def _shown(self, results: xr.Dataset) -> xr.Dataset:
+        return results
+
+    def _check_parameters(self) -> None:
+        problems = Problems(_SUBJECT)
+        for name in ("n_states", "n_restarts", "max_iter", "dwell_phases"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                problems.add(f"{name} must be an integer of at least 1, got {value!r}")
+        for name, least in (("tol", 0.0), ("stickiness", 0.0), ("concentration", 1.0)):
+            if not least <= getattr(self, name) < np.inf:
+                problems.add(f"{name} must be a finite number of at least {least:g}, got {getattr(self, name)!r}")
+        for name, allowed in (("observation", LINKS), ("bias", get_args(Bias)), ("dtype", ("float64", "float32"))):
+            if getattr(self, name) not in allowed:
+                problems.add(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        for name in ("covariates", "transition_covariates"):
+            if isinstance(getattr(self, name), str):
+                problems.add(
+                    f"{name} must be a list of names, got {getattr(self, name)!r}; write ({getattr(self, name)!r},)"
+                )
+        if self.dwell_phases != 1 and self.transition_covariates:
+            problems.add("dwell_phases above 1 and transition_covariates cannot be had together; drop one of them")
+        problems.raise_if_any(InputError)
