@@ -98,8 +98,8 @@ class RaisedCosineHistory(History):
     Examples
     --------
     >>> RaisedCosineHistory(6, 2).kernels().round(2)
-    array([[0.56, 0.29, 0.12, 0.03, 0.  , 0.  ],
-           [0.21, 0.29, 0.25, 0.16, 0.08, 0.02]])
+    array([[0.57, 0.34, 0.08, 0.  , 0.  , 0.  ],
+           [0.16, 0.32, 0.27, 0.16, 0.07, 0.02]])
     """
 
     def __init__(self, n_lags: int, n_basis: int) -> None:
@@ -118,7 +118,7 @@ class RaisedCosineHistory(History):
 
 
 class BSplineHistory(History):
-    """Cubic B-splines over lags: a smooth kernel, free at lag 1, that fades out at the last lag.
+    """Cubic B-splines over lags: a smooth kernel, free at lag 1, that ends at 0 one bin beyond the last lag.
 
     Parameters
     ----------
@@ -129,14 +129,14 @@ class BSplineHistory(History):
 
     Notes
     -----
-    The knots are evenly spaced from lag 1, where four coincide, to lag L + 1, where the splines and their first two
-    derivatives reach 0. Each spline is scaled to sum to 1 over lags.
+    The knots are evenly spaced from lag 1 to lag L + 1 and repeated at both ends; the one spline that is not 0 at lag
+    L + 1 is left out. Each is scaled to sum to 1 over lags. Two splines are quadratic, and one is a straight line.
 
     Examples
     --------
     >>> BSplineHistory(6, 2).kernels().round(2)
-    array([[0.65, 0.27, 0.07, 0.01, 0.  , 0.  ],
-           [0.  , 0.38, 0.37, 0.19, 0.06, 0.01]])
+    array([[0.4 , 0.27, 0.18, 0.1 , 0.04, 0.01],
+           [0.  , 0.14, 0.23, 0.26, 0.23, 0.14]])
     """
 
     def __init__(self, n_lags: int, n_basis: int) -> None:
@@ -146,9 +146,11 @@ class BSplineHistory(History):
     def kernels(self) -> Array:
         """Weight of every lag: (n_basis, n_lags)."""
         _basis_problems(self).raise_if_any(InputError)
-        knots = np.r_[[1.0] * 3, np.linspace(1, self.n_lags + 1, self.n_basis + 1)]
-        splines = [scipy.interpolate.BSpline.basis_element(knots[j : j + 5], extrapolate=False) for j in range(self.n_basis)]
-        return _normalized(np.nan_to_num([spline(np.arange(1.0, self.n_lags + 1)) for spline in splines]))
+        degree = min(3, self.n_basis)
+        inner = np.linspace(1, self.n_lags + 1, self.n_basis + 2 - degree)
+        knots = np.r_[[inner[0]] * degree, inner, [inner[-1]] * degree]
+        splines = scipy.interpolate.BSpline(knots, np.eye(self.n_basis + 1), degree)
+        return _normalized(splines(np.arange(1.0, self.n_lags + 1)).T[:-1])
 
 
 class LagHistory(History):

@@ -76,10 +76,28 @@ def add_log_probability(law: int, link: int, y: Any, eta: Any, dispersion: Any, 
     out : (n_bin,)
         Added to, in nats, without `dynome.dynamics.glm.laws.constant`. A missing observation adds 0.
     """
+    add_log_probabilities(law, link, y, eta, dispersion, np.zeros(0, eta.dtype), out, np.zeros(0))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_log_probabilities(
+    law: int, link: int, y: Any, eta: Any, dispersion: Any, weight: Any, out: Any, value: Any
+) -> None:
+    """Add the log probability of each bin, summed over nodes, and that of each node, summed over bins with weights.
+
+    Parameters
+    ----------
+    law, link, y, eta, dispersion, out
+        As for `add_log_probability`.
+    weight : (n_bin,) or (0,)
+        Weight of each bin in `value`; empty if that is not wanted.
+    value : (n_node,)
+        Added to: sum over bins of ``weight * logp``, the same number as `weighted_derivatives` gives.
+    """
     n_bin, n_node = eta.shape
     rows = max(1, _BLOCK // max(n_node, 1))
     size = rows * n_node
-    log_rate, rate, value = np.empty(size, eta.dtype), np.empty(size, eta.dtype), np.empty(size, eta.dtype)
+    log_rate, rate, logp = np.empty(size, eta.dtype), np.empty(size, eta.dtype), np.empty(size, eta.dtype)
     spread, terms = _spread(law, dispersion, rows, y)
     flat_y, flat_eta = y.reshape(-1), eta.reshape(-1)
     for b in range(0, n_bin, rows):
@@ -94,16 +112,19 @@ def add_log_probability(law: int, link: int, y: Any, eta: Any, dispersion: Any, 
         elif law == _POISSON:
             _identity_rates(e, log_rate, rate)
         if law == _POISSON:
-            _poisson(x, log_rate, rate, value)
+            _poisson(x, log_rate, rate, logp)
         elif law == _BERNOULLI:
-            _bernoulli(x, e, log_rate, value)
+            _bernoulli(x, e, log_rate, logp)
         elif law == _NEGATIVE_BINOMIAL:
-            _negative_binomial(x, log_rate, rate, spread, value)
-            _add_count_terms(x, terms, spread, n_node, value)
+            _negative_binomial(x, log_rate, rate, spread, logp)
+            _add_count_terms(x, terms, spread, n_node, logp)
         else:
-            _gaussian(x, e, spread, value)
+            _gaussian(x, e, spread, logp)
         for r in range(end - b):
-            out[b + r] += _sum(value[r * n_node : (r + 1) * n_node])
+            out[b + r] += _sum(logp[r * n_node : (r + 1) * n_node])
+            if weight.size:
+                for n in range(n_node):
+                    value[n] += weight[b + r] * logp[r * n_node + n]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
