@@ -69,7 +69,9 @@ class Design:
         missing, lost = np.isnan(y), np.isnan(covariates)
         self.past = np.where(missing, 0, y).astype(self.dtype) if missing.any() else np.asarray(y, self.dtype)
         self.covariates = np.where(lost, 0, covariates).astype(self.dtype)
-        self.usable = ~(_reached(missing.any(axis=1), self.kernels.shape[1], self.starts) | lost.any(axis=1))
+        self.usable = ~(
+            _reached(np.asarray(missing.any(axis=1)), self.kernels.shape[1], self.starts) | lost.any(axis=1)
+        )
         self.n_bin, self.n_node = y.shape
         self.n_feature = 1 + self.n_node * self.kernels.shape[0] + covariates.shape[1]
         self._kept = self.n_bin * self.n_feature * self.dtype.itemsize <= budget
@@ -95,7 +97,7 @@ class Design:
         end = self.n_feature - self.covariates.shape[1]
         out[:, end:] = self.covariates[a:b]
         if end > 1:
-            out[:, 1:end] = filtered(self.past, self.kernels, self.starts, a, b)
+            filtered(self.past, self.kernels, self.starts, a, b, out[:, 1:end])
         out[~self.usable[a:b], 1:] = 0
         return out
 

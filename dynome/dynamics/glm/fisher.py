@@ -131,7 +131,7 @@ def _shortened(curvature: Curvature, step: Array, shared_bias: bool) -> Array:
 def _factor(a: Array) -> Array:
     """Cholesky factors of a stack of matrices with a unit diagonal, each damped as little as it needs."""
     try:
-        return np.linalg.cholesky(a + _DAMPING[0] * np.eye(a.shape[-1]))
+        return np.asarray(np.linalg.cholesky(a + _DAMPING[0] * np.eye(a.shape[-1])), float)
     except np.linalg.LinAlgError:
         return np.stack([[damped_factor(m) for m in row] for row in a])
 
@@ -141,7 +141,7 @@ def damped_factor(a: Array) -> Array:
     identity = np.eye(a.shape[0])
     for damping in _DAMPING:
         try:
-            return np.linalg.cholesky(a + damping * identity)
+            return np.asarray(np.linalg.cholesky(a + damping * identity), float)
         except np.linalg.LinAlgError:
             continue
     return np.asarray(np.sqrt(a.shape[0]) * identity)

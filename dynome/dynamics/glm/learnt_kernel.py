@@ -54,7 +54,7 @@ def updated_kernel(problem: Problem, kernel: Array, coefficient: Array, dispersi
     before, score, information = _moments(problem, kernel, coefficient, dispersion, weight)
     step = _constrained(information, score)
     for k in range(_HALVINGS):
-        trial = kernel + step / 2**k
+        trial = np.asarray(kernel + step / 2**k)
         if _moments(problem, trial, coefficient, dispersion, weight)[0] >= before:
             return trial
     return kernel

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dynome.dynamics.glm.designs import Design
 from dynome.dynamics.glm.laws import Law, Link, constant
-from dynome.dynamics.glm.pointwise import add_log_probability, law_code, link_code, weighted_derivatives
+from dynome.dynamics.glm.pointwise import add_log_probabilities, law_code, link_code, weighted_derivatives
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
@@ -135,16 +135,13 @@ def emission(problem: Problem, coefficient: Array, dispersion: Array, weight: Ar
     expected = np.zeros((n_state, n_node))
     for a, b in _chunks(design.n_bin, n_feature * design.dtype.itemsize):
         x, y = design.block(a, b), problem.observed[a:b]
+        w = np.zeros((n_state, 0 if weight is None else b - a), design.dtype)
+        if weight is not None:
+            w[:] = np.where(weight[a:b] < CERTAIN, 0, weight[a:b]).T
         for s in range(n_state):
-            eta = x @ slopes[s].T
             out = np.zeros(b - a)
-            add_log_probability(law, link, y, eta, scale[s], out)
+            add_log_probabilities(law, link, y, x @ slopes[s].T, scale[s], w[s], out, expected[s])
             log_likelihood[a:b, s] += out
-            if weight is not None:
-                w = np.where(weight[a:b, s] < CERTAIN, 0, weight[a:b, s]).astype(design.dtype)
-                weighted_derivatives(
-                    law, link, y, eta, w, scale[s], np.empty_like(eta), np.empty_like(eta), expected[s]
-                )
     return Emission(log_likelihood, expected)
 
 
@@ -204,15 +201,17 @@ def add_information(x: Floats, weight: Floats, packed: Array) -> None:
         Changed in place.
     """
     n_bin, n_feature = x.shape
-    columns = np.cumsum(np.arange(n_feature, 0, -1))
-    first, done = 0, 0
+    ends = np.cumsum(np.arange(n_feature, 0, -1))
     room = max(_BLOCK // (x.itemsize * n_bin), n_feature)
+    across, weights = np.ascontiguousarray(x.T), np.ascontiguousarray(weight)
+    z = np.empty((min(room, int(ends[-1])), n_bin), x.dtype)
+    first, done = 0, 0
     while first < n_feature:
-        last = int(np.searchsorted(columns, done + room, side="right"))
-        z = np.empty((n_bin, int(columns[last - 1]) - done), x.dtype)
-        _products(x, first, last, z)
-        packed[:, done : done + z.shape[1]] += weight.T @ z
-        first, done = last, done + z.shape[1]
+        last = int(np.searchsorted(ends, done + room, side="right"))
+        end = int(ends[last - 1])
+        _products(across, first, last, z)
+        packed[:, done:end] += (z[: end - done] @ weights).T
+        first, done = last, end
 
 
 def derivatives(
@@ -251,12 +250,11 @@ def _chunks(n_bin: int, bytes_per_row: int, times: int = 1) -> Iterator[tuple[in
         yield a, min(a + rows, n_bin)
 
 
-@njit(cache=True)
-def _products(x, first, last, z):  # type: ignore[no-untyped-def]
-    for b in range(x.shape[0]):
-        k = 0
-        for i in range(first, last):
-            v = x[b, i]
-            for j in range(i, x.shape[1]):
-                z[b, k] = v * x[b, j]
-                k += 1
+@njit(cache=True, nogil=True)
+def _products(across, first, last, z):  # type: ignore[no-untyped-def]
+    k = 0
+    for i in range(first, last):
+        for j in range(i, across.shape[0]):
+            for b in range(across.shape[1]):
+                z[k, b] = across[i, b] * across[j, b]
+            k += 1

@@ -120,16 +120,16 @@ def preconditioned_direction(
     major = np.where(curvature.weight < _MINOR, 0.0, curvature.weight)
     g = np.where(free, curvature.score - penalty.precision * (curvature.coefficient - penalty.mean), 0.0)
     step, along, left, before = np.zeros_like(g), np.zeros_like(g), g.copy(), np.ones(g.shape[:2])
-    least = None
+    least = np.zeros(g.shape[:2])
     for _ in range(_ITERATIONS):
         z = apply(left)
         now = together(_inner(left, z))
-        now = now if least is None else np.where(now > least, now, 0.0)
+        now = np.where(now > least, now, 0.0)
         along = z + (now / before)[:, :, None] * along
         bent = np.where(free, _curved(problem, curvature, along, major) + penalty.precision * along, 0.0)
         bend = together(_inner(along, bent))
         length = np.where(bend > 0, now / np.where(bend > 0, bend, 1.0), 0.0)[:, :, None]
-        least = _SOLVED * now if least is None else least
+        least = np.maximum(least, _SOLVED * now)
         step, left, before = step + length * along, left - length * bent, np.where(now > 0, now, 1.0)
     square = _inner(step, g - left - penalty.precision * step) / np.where(curvature.total > 0, curvature.total, np.inf)
     change = np.sqrt(np.maximum(square, np.finfo(float).tiny))
