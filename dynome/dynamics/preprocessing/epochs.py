@@ -33,15 +33,16 @@ class Cut(NamedTuple):
 
 def nearest_samples(clock: Stamps, onsets: NDArray[np.float64], offsets: NDArray[np.float64], interval: float) -> Cut:
     """Samples nearest to `offsets` (seconds) from the sample nearest to each onset."""
-    anchor = clock[_nearest(clock, onsets)]
+    anchor = clock[_nearest(clock, onsets, interval)]
     anchor = np.where(np.abs(anchor - onsets) <= (1 + STRAY) / 2 * interval, anchor, onsets)
     wanted = anchor[:, None] + offsets
-    found = _nearest(clock, wanted)
+    found = _nearest(clock, wanted, interval)
     return Cut(found, found, np.zeros(wanted.shape), np.abs(clock[found] - wanted) <= (1 + STRAY) / 2 * interval)
 
 
-def _nearest(clock: Stamps, wanted: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.searchsorted((clock[1:] + clock[:-1]) / 2, wanted)
+def _nearest(clock: Stamps, wanted: NDArray[np.float64], interval: float) -> NDArray[np.int64]:
+    """Halfway between two samples it is the later one: an onset on the edge of two bins begins the second."""
+    return np.searchsorted((clock[1:] + clock[:-1]) / 2 - 1e-6 * interval, wanted)
 
 
 def samples_between(clock: Stamps, onsets: NDArray[np.float64], offsets: NDArray[np.float64], interval: float) -> Cut:
@@ -80,8 +81,8 @@ def to_trials(
         Seconds that a trial starts before its onset and ends after it: ``[-before, after)``, rounded to samples.
     align : {"nearest", "linear"}
         ``"nearest"`` takes the samples as they are, counted from the one nearest to the onset, so that a trial can be
-        half a sampling interval off. ``"linear"`` interpolates floats to the exact times; counts, whole numbers,
-        booleans and strings stay those of the nearest sample.
+        half a sampling interval off; an onset on the edge of two bins takes the second. ``"linear"`` interpolates
+        floats to the exact times; counts, whole numbers, booleans and strings stay those of the nearest sample.
     incomplete : {"raise", "drop", "nan"}
         What to do with trials that reach beyond the recording or into a gap of its clock: raise, leave them out, or
         fill with NaN (whole numbers and booleans then become floats; strings are filled with ``""``).

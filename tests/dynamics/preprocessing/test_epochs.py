@@ -142,3 +142,11 @@ def test_all_problems_are_told_at_once():
     for before, after in ((-1, 3), (0, 0.1), (np.nan, 1)):
         with pytest.raises(InputError, match=r"must span at least one sample of 0.5 s"):
             to_trials(x, [5.0], before=before, after=after)
+
+
+def test_an_onset_on_the_edge_of_two_bins_begins_with_the_second_in_every_trial():
+    centres = (np.arange(5000) + 0.5) * 0.02
+    onsets = np.arange(1, 90) * 1.0  # edges of bins, as good as floating point has them
+    rec = xr.DataArray(centres, dims="time", coords={"time": centres})
+    trials = to_trials(rec, onsets, before=0.1, after=0.1)
+    np.testing.assert_allclose(trials.isel(time=5), onsets + 0.01)
