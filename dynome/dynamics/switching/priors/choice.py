@@ -6,12 +6,18 @@ from typing import Literal, get_args
 
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.priors.gaussian import GaussianPrior
+from dynome.dynamics.switching.priors.one_hot import OneHotPrior
 from dynome.dynamics.switching.priors.plain import NoPrior, RidgePrior
 from dynome.errors import InputError, listed
 
-PriorName = Literal["none", "ridge", "gaussian"]
+PriorName = Literal["none", "ridge", "gaussian", "one_hot"]
 
-_priors: dict[str, type[Prior]] = {"none": NoPrior, "ridge": RidgePrior, "gaussian": GaussianPrior}
+_priors: dict[str, type[Prior]] = {
+    "none": NoPrior,
+    "ridge": RidgePrior,
+    "gaussian": GaussianPrior,
+    "one_hot": OneHotPrior,
+}
 
 
 def prior_of(prior: PriorName | Prior, connectome: object = None) -> Prior:
