@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dynome.dynamics.glm.laws import mean
-from dynome.dynamics.glm.passes import CERTAIN, Floats, Problem, belonging
+from dynome.dynamics.glm.passes import CERTAIN, Floats, Problem, parts
 
 Array = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def floor_of_variance(y: Floats) -> Array:
 def _variance(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Array:
     square, total = np.zeros_like(dispersion), np.zeros_like(dispersion)
     slopes = coefficient.astype(problem.design.dtype)
-    for s, x, y, w in belonging(problem, weight):
+    for s, _, x, y, w in parts(problem, weight):
         residual = y - np.asarray(mean(x @ slopes[s].T, problem.link))
         seen = ~np.isnan(residual)
         square[s] += w @ np.where(seen, residual, 0) ** 2
@@ -75,7 +75,7 @@ def _overdispersion(problem: Problem, coefficient: Array, dispersion: Array, wei
     def moments(alpha: Array) -> Array:
         """Log likelihood of every node, and its two derivatives by the logarithm of alpha."""
         out = np.zeros((3, alpha.size))
-        for s, x, y, w in belonging(problem, weight):
+        for s, _, x, y, w in parts(problem, weight):
             _add_moments(y, np.asarray(mean(x @ slopes[s].T, problem.link)), w, alpha, out)
         _add_counts(above, alpha, out)
         return np.stack([out[0], alpha * out[1], alpha * out[1] + alpha**2 * out[2]])

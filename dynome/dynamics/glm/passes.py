@@ -27,7 +27,8 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.floating]
 
 CERTAIN = 1e-10  # a bin whose weight is below this does not belong to the state
-_BLOCK = 2**21  # bytes of a block of features or of their products: about a level-2 cache
+_ROWS = 1024  # bins at a time: enough for a matrix product to run at its speed
+_BLOCK = 2**21  # bytes of products of features at a time: about a level-2 cache
 _REACH = 3.0  # change of the predictor, root mean square, that a quadratic model of a curved law is trusted for
 
 
@@ -62,9 +63,8 @@ class Problem:
     @cached_property
     def constant(self) -> Array:
         """Terms of the log likelihood of every bin that no parameter changes: ``(n_bin,)``."""
-        rows = _rows(self.design.n_node * 8)
-        chunks = [self.observed[a : a + rows].astype(float) for a in range(0, self.design.n_bin, rows)]
-        return np.concatenate([constant(y, self.law).sum(axis=1) for y in chunks])
+        chunks = _chunks(self.design.n_bin, _ROWS)
+        return np.concatenate([constant(self.observed[a:b], self.law).sum(axis=1) for a, b in chunks])
 
 
 class Emission(NamedTuple):
@@ -110,6 +110,16 @@ class Gradient(NamedTuple):
     score: Array
 
 
+class Part(NamedTuple):
+    """Some of the bins that belong to a state: which, and their features, observations and weights."""
+
+    state: int
+    bins: NDArray[np.int64]
+    x: Floats
+    y: Floats
+    weight: Floats
+
+
 def emission(problem: Problem, coefficient: Array, dispersion: Array, weight: Array | None) -> Emission:
     """Log probability of every bin in every state, and its weighted sum for every target.
 
@@ -129,11 +139,11 @@ def emission(problem: Problem, coefficient: Array, dispersion: Array, weight: Ar
     Emission
     """
     design, law, link = problem.design, law_code(problem.law), link_code(problem.link)
-    n_state, n_node, n_feature = coefficient.shape
+    n_state, n_node, _ = coefficient.shape
     slopes, scale = coefficient.astype(design.dtype), dispersion.astype(design.dtype)
     log_likelihood = np.repeat(problem.constant[:, None], n_state, axis=1)
     expected = np.zeros((n_state, n_node))
-    for a, b in _chunks(design.n_bin, n_feature * design.dtype.itemsize):
+    for a, b in _chunks(design.n_bin, _ROWS):
         x, y = design.block(a, b), problem.observed[a:b]
         w = np.zeros((n_state, 0 if weight is None else b - a), design.dtype)
         if weight is not None:
@@ -166,9 +176,9 @@ def curvature(problem: Problem, coefficient: Array, dispersion: Array, weight: A
     rows, columns = np.triu_indices(n_feature)
     information = np.empty((n_state, n_node, n_feature, n_feature))
     packed = np.zeros((n_state, n_node, rows.size))
-    for s, x, slope, info in derivatives(problem, coefficient, dispersion, weight, value):
-        score[s] += slope.T @ x
-        add_information(x, info, packed[s])
+    for part, slope, info in derivatives(problem, coefficient, dispersion, weight, value):
+        score[part.state] += slope.T @ part.x
+        add_information(part.x, info, packed[part.state])
     for s in range(n_state):
         information[s][:, rows, columns] = packed[s]
         information[s][:, columns, rows] = packed[s]
@@ -178,8 +188,8 @@ def curvature(problem: Problem, coefficient: Array, dispersion: Array, weight: A
 def gradient(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Gradient:
     """Weighted log likelihood of every (state, target) and its gradient; see :func:`curvature`."""
     value, score = np.zeros(coefficient.shape[:2]), np.zeros(coefficient.shape)
-    for s, x, slope, _ in derivatives(problem, coefficient, dispersion, weight, value):
-        score[s] += slope.T @ x
+    for part, slope, _ in derivatives(problem, coefficient, dispersion, weight, value):
+        score[part.state] += slope.T @ part.x
     return Gradient(value, score)
 
 
@@ -216,36 +226,30 @@ def add_information(x: Floats, weight: Floats, packed: Array) -> None:
 
 def derivatives(
     problem: Problem, coefficient: Array, dispersion: Array, weight: Array, value: Array
-) -> Iterator[tuple[int, Floats, Floats, Floats]]:
-    """State, features, score and information of the predictors, chunk by chunk; adds to `value` as they are read."""
+) -> Iterator[tuple[Part, Floats, Floats]]:
+    """Score and information of the predictors of every part of the bins; adds to `value` as they are read."""
     design, law, link = problem.design, law_code(problem.law), link_code(problem.link)
     slopes, scale = coefficient.astype(design.dtype), dispersion.astype(design.dtype)
-    for s, x, y, w in belonging(problem, weight):
-        eta = x @ slopes[s].T
-        score, info = np.empty_like(eta), np.empty_like(eta)
-        weighted_derivatives(law, link, y, eta, w, scale[s], score, info, value[s])
-        yield s, x, score, info
+    for part in parts(problem, weight):
+        eta = part.x @ slopes[part.state].T
+        score, information = np.empty_like(eta), np.empty_like(eta)
+        s = part.state
+        weighted_derivatives(law, link, part.y, eta, part.weight, scale[s], score, information, value[s])
+        yield part, score, information
 
 
-def belonging(problem: Problem, weight: Array) -> Iterator[tuple[int, Floats, Floats, Floats]]:
-    """State, features, observations and weights of the usable bins that belong to it, chunk by chunk."""
+def parts(problem: Problem, weight: Array) -> Iterator[Part]:
+    """The usable bins that belong to each state, some at a time, in an order that depends on `weight` alone."""
     design = problem.design
-    rows = _rows(design.n_feature * design.dtype.itemsize)
-    for a, b in _chunks(design.n_bin, design.n_feature * design.dtype.itemsize, 8):
+    for a, b in _chunks(design.n_bin, 8 * _ROWS):
         x, y, usable = design.block(a, b), problem.observed[a:b], design.usable[a:b]
         for s in range(weight.shape[1]):
             own = np.flatnonzero((weight[a:b, s] >= CERTAIN) & usable)
-            for k in range(0, own.size, rows):
-                bins = own[k : k + rows]
-                yield s, x[bins], y[bins], weight[a + bins, s].astype(design.dtype)
+            for bins in np.array_split(own, -(-own.size // _ROWS)) if own.size else ():
+                yield Part(s, a + bins, x[bins], y[bins], weight[a + bins, s].astype(design.dtype))
 
 
-def _rows(bytes_per_row: int) -> int:
-    return int(np.clip(_BLOCK // bytes_per_row, 64, 1024))
-
-
-def _chunks(n_bin: int, bytes_per_row: int, times: int = 1) -> Iterator[tuple[int, int]]:
-    rows = times * _rows(bytes_per_row)
+def _chunks(n_bin: int, rows: int) -> Iterator[tuple[int, int]]:
     for a in range(0, n_bin, rows):
         yield a, min(a + rows, n_bin)
 

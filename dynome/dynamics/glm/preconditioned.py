@@ -8,7 +8,7 @@ most of a Fisher step. All (state, target) problems advance together, with one p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +16,12 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from dynome.dynamics.glm.fisher import DEAD, Direction, Penalty, damped_factor
-from dynome.dynamics.glm.passes import Problem, derivatives, trust
+from dynome.dynamics.glm.passes import CERTAIN, Floats, Part, Problem, derivatives, parts, trust
 
 Array = NDArray[np.float64]
 
-_MINOR = 1e-3  # a bin that belongs to a state with less than this does not shape its curvature
+_MINOR = 0.05  # of the weight of a state: the bins that belong to it least, and do not shape its curvature
+_KEPT = 2**30  # bytes of weights of bins that are kept for products with the information
 _ITERATIONS = 2  # of conjugate gradients
 _SOLVED = 1e-18  # of the first residual, squared: what is left is rounding
 
@@ -41,7 +42,11 @@ class SharedCurvature(NamedTuple):
         is about ``share`` times `gram`.
     total : (n_state, n_node)
         Weight of all bins: the information on the bias.
-    coefficient, dispersion, weight
+    major : (n_bin, n_state)
+        Weights of the bins that shape the curvature, which stand for the others.
+    kept : list of (n_major_bin, n_node), or None
+        Information on the predictors in those bins, one a state, where it fits into memory.
+    coefficient, dispersion
         Where all this was evaluated.
     """
 
@@ -52,7 +57,8 @@ class SharedCurvature(NamedTuple):
     total: Array
     coefficient: Array
     dispersion: Array
-    weight: Array
+    major: Array
+    kept: list[Floats] | None
 
 
 def shared_curvature(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> SharedCurvature:
@@ -76,15 +82,36 @@ def shared_curvature(problem: Problem, coefficient: Array, dispersion: Array, we
     """
     n_state, n_node, n_feature = coefficient.shape
     value, score, total = np.zeros((n_state, n_node)), np.zeros(coefficient.shape), np.zeros((n_state, n_node))
-    gram = np.zeros((n_state, n_feature, n_feature))
-    for s, x, slope, info in derivatives(problem, coefficient, dispersion, weight, value):
-        score[s] += slope.T @ x
+    gram, major = np.zeros((n_state, n_feature, n_feature)), _major(np.where(problem.design.usable[:, None], weight, 0))
+    kept: list[list[Floats]] | None = [[] for _ in range(n_state)]
+    if np.count_nonzero(major) * n_node * problem.design.dtype.itemsize > _KEPT:
+        kept = None
+    for part, slope, info in derivatives(problem, coefficient, dispersion, weight, value):
+        s, own = part.state, major[part.bins, part.state]
+        score[s] += slope.T @ part.x
         total[s] += info.sum(axis=0, dtype=float)
-        rooted = x * np.sqrt(info.mean(axis=1))[:, None]
+        here = own > 0
+        shaping = info[here] * (own[here] / part.weight[here]).astype(info.dtype)[:, None]
+        rooted = part.x[here] * np.sqrt(shaping.mean(axis=1))[:, None]
         gram[s] += rooted.T @ rooted
+        if kept is not None:
+            kept[s].append(shaping)
     average = total.mean(axis=1, keepdims=True)
     share = np.where(average > 0, total / np.where(average > 0, average, 1.0), 0.0)
-    return SharedCurvature(value, score, gram, share, total, coefficient, dispersion, weight)
+    stored = None if kept is None else [np.concatenate(k) if k else np.empty((0, n_node)) for k in kept]
+    return SharedCurvature(value, score, gram, share, total, coefficient, dispersion, major, stored)
+
+
+def _major(weight: Array) -> Array:
+    """Weights of the bins that a state mostly consists of, 0 for the others, with the same sums."""
+    out = np.where(weight < CERTAIN, 0.0, weight)
+    for column in out.T:
+        falling = np.sort(column)[::-1]
+        sums = np.cumsum(falling)
+        column[column < falling[np.searchsorted(sums, (1 - _MINOR) * sums[-1])]] = 0.0
+        if sums[-1] > 0:
+            column *= sums[-1] / column.sum()
+    return out
 
 
 def preconditioned_direction(
@@ -112,12 +139,11 @@ def preconditioned_direction(
     -----
     Conjugate gradients on :math:`(I_{sn} + \mathrm{diag}(\tau_{sn}))\,\delta = u_{sn} - \tau_{sn}(\beta_{sn} - m_{sn})`
     with the preconditioner :math:`c_{sn} (G_s + \mathrm{diag}(\bar\tau_s))`, where :math:`G_s` is the mean information
-    and :math:`c_{sn}` the share of the target. Products with :math:`I_{sn}` are exact up to bins that belong to the
-    state with a probability below 1e-3.
+    and :math:`c_{sn}` the share of the target. The bins that belong to a state least, with 5 % of its weight
+    together, do not shape its curvature; others stand for them. The gradient is exact.
     """
     free, together = problem.free, _summed if shared_bias else _as_it_is
     apply = _preconditioner(curvature, penalty, free, shared_bias)
-    major = np.where(curvature.weight < _MINOR, 0.0, curvature.weight)
     g = np.where(free, curvature.score - penalty.precision * (curvature.coefficient - penalty.mean), 0.0)
     step, along, left, before = np.zeros_like(g), np.zeros_like(g), g.copy(), np.ones(g.shape[:2])
     least = np.zeros(g.shape[:2])
@@ -126,7 +152,7 @@ def preconditioned_direction(
         now = together(_inner(left, z))
         now = np.where(now > least, now, 0.0)
         along = z + (now / before)[:, :, None] * along
-        bent = np.where(free, _curved(problem, curvature, along, major) + penalty.precision * along, 0.0)
+        bent = np.where(free, _curved(problem, curvature, along) + penalty.precision * along, 0.0)
         bend = together(_inner(along, bent))
         length = np.where(bend > 0, now / np.where(bend > 0, bend, 1.0), 0.0)[:, :, None]
         least = np.maximum(least, _SOLVED * now)
@@ -138,12 +164,25 @@ def preconditioned_direction(
     return Direction(step, _inner(g, step))
 
 
-def _curved(problem: Problem, curvature: SharedCurvature, along: Array, weight: Array) -> Array:
+def _curved(problem: Problem, curvature: SharedCurvature, along: Array) -> Array:
     """Information of every (state, target) times its own vector."""
-    out, unused, vectors = np.zeros_like(along), np.zeros(along.shape[:2]), along.astype(problem.design.dtype)
-    for s, x, _, info in derivatives(problem, curvature.coefficient, curvature.dispersion, weight, unused):
-        out[s] += (info * (x @ vectors[s].T)).T @ x
+    out, vectors = np.zeros_like(along), along.astype(problem.design.dtype)
+    for part, info in _informations(problem, curvature):
+        out[part.state] += (info * (part.x @ vectors[part.state].T)).T @ part.x
     return out
+
+
+def _informations(problem: Problem, curvature: SharedCurvature) -> Iterator[tuple[Part, Floats]]:
+    """Information on the predictors in the bins that shape the curvature."""
+    if curvature.kept is None:
+        unused, at = np.zeros(curvature.value.shape), (curvature.coefficient, curvature.dispersion)
+        for part, _, info in derivatives(problem, *at, curvature.major, unused):
+            yield part, info
+        return
+    done = [0] * len(curvature.kept)
+    for part in parts(problem, curvature.major):
+        first, done[part.state] = done[part.state], done[part.state] + part.bins.size
+        yield part, curvature.kept[part.state][first : done[part.state]]
 
 
 def _preconditioner(
