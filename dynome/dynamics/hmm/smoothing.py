@@ -7,15 +7,21 @@ in single precision. Expected transitions are summed on the way back and never s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from dynome.dynamics.hmm.arguments import checked, refuse_impossible
+from dynome.dynamics.hmm.abreast import smooth_abreast
+from dynome.dynamics.hmm.arguments import Arguments, checked, refuse_impossible
+from dynome.dynamics.hmm.one_by_one import smooth_one_by_one
+from dynome.dynamics.hmm.segments import cut
 
 Array = NDArray[np.float64]
+
+_BATCH = 1 << 18  # bins that are in the working arrays at a time; a sequence is never parted
+_WORTHWHILE = 4  # segments: with fewer, most lanes would be empty
 
 
 class Posterior(NamedTuple):
@@ -67,77 +73,37 @@ def smooth(
     Posterior
     """
     a = checked(log_likelihood, transition, initial, starts)
-    scaled, top = _scaled(a.log_likelihood)
-    n_bin, n_state = scaled.shape
-    probability = np.empty_like(scaled)
+    n_bin, n_state = a.log_likelihood.shape
+    probability = np.empty_like(a.log_likelihood)
     evidence = np.empty(a.starts.size - 1)
     transitions = np.zeros((n_bin if each_transition else 1, n_state, n_state))
-    _pass(scaled, a.moves, a.first, a.starts, probability, evidence, transitions)
-    evidence += np.add.reduceat(top, a.starts[:-1])
+    for some in _batches(a.starts):
+        bins = slice(a.starts[some.start], a.starts[some.stop])
+        part = Arguments(
+            a.log_likelihood[bins],
+            a.moves[bins] if a.moves.shape[0] > 1 else a.moves,
+            a.first[some],
+            a.starts[some.start : some.stop + 1] - bins.start,
+        )
+        _smooth(part, probability[bins], transitions[bins] if each_transition else transitions, evidence[some])
     refuse_impossible(a, evidence)
     return Posterior(probability, transitions if each_transition else transitions[0], evidence)
 
 
-@njit(cache=True)
-def _scaled(log_likelihood):  # type: ignore[no-untyped-def]
-    """Likelihood of every bin relative to its best state, and the log likelihood of that."""
-    n_bin, n_state = log_likelihood.shape
-    scaled = np.empty_like(log_likelihood)
-    top = np.empty(n_bin)
-    for t in range(n_bin):
-        best = log_likelihood[t, 0]
-        for j in range(1, n_state):
-            best = max(best, log_likelihood[t, j])
-        top[t] = best
-        for j in range(n_state):
-            scaled[t, j] = np.exp(log_likelihood[t, j] - best)
-    return scaled, top
+def _batches(starts: NDArray[np.int64]) -> Iterator[slice]:
+    """Runs of sequences that share working arrays, so that many trials take no more of them than a few do."""
+    first = 0
+    for s in range(1, starts.size):
+        if starts[s] - starts[first] >= _BATCH or s + 1 == starts.size:
+            yield slice(first, s)
+            first = s
 
 
-@njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
-def _pass(scaled, moves, first, starts, probability, evidence, total):  # type: ignore[no-untyped-def]
-    n_state = scaled.shape[1]
-    before = np.empty(n_state)
-    beta = np.empty(n_state)
-    weighted = np.empty(n_state)
-    varying = moves.shape[0] > 1
-    each = total.shape[0] > 1
-    for s in range(starts.size - 1):
-        a, b = starts[s], starts[s + 1]
-        log_c = 0.0
-        scale = np.empty(b - a)
-        for t in range(a, b):
-            p = moves[t if varying else 0]
-            c = 0.0
-            for j in range(n_state):
-                if t == a:
-                    v = first[s, j]
-                else:
-                    v = 0.0
-                    for i in range(n_state):
-                        v += before[i] * p[i, j]
-                v *= scaled[t, j]
-                weighted[j] = v
-                c += v
-            scale[t - a] = c
-            log_c += np.log(c)
-            for j in range(n_state):
-                before[j] = weighted[j] / c
-                probability[t, j] = before[j]
-        evidence[s] = log_c
-        for j in range(n_state):
-            beta[j] = 1.0
-        for t in range(b - 1, a, -1):
-            p = moves[t if varying else 0]
-            out = total[t if each else 0]
-            for j in range(n_state):
-                weighted[j] = beta[j] * scaled[t, j] / scale[t - a]
-            for i in range(n_state):
-                alpha = probability[t - 1, i]
-                v = 0.0
-                for j in range(n_state):
-                    step = p[i, j] * weighted[j]
-                    v += step
-                    out[i, j] += alpha * step
-                beta[i] = v
-                probability[t - 1, i] = alpha * v
+def _smooth(a: Arguments, probability: NDArray[np.floating], transitions: Array, evidence: Array) -> None:
+    if a.moves.shape[0] == 1 and transitions.shape[0] == 1:
+        segments = cut(a.starts)
+        if segments.begin.size >= _WORTHWHILE and smooth_abreast(
+            a.log_likelihood, a.moves[0], a.first, segments, probability, transitions[0], evidence
+        ):
+            return
+    smooth_one_by_one(a.log_likelihood, a.moves, a.first, a.starts, probability, transitions, evidence)
