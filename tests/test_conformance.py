@@ -15,7 +15,7 @@ import xarray as xr
 import dynome
 from dynome import seeds
 from dynome.connectome import WeightedSBM
-from dynome.dynamics import DynamicConnectome, NonnegativeCP, NonnegativeParafac2, NonnegativeTucker
+from dynome.dynamics import GLM, DynamicConnectome, NonnegativeCP, NonnegativeParafac2, NonnegativeTucker, SwitchingGLM
 from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
 from dynome.testing import CHECKS, Case, check_estimator
@@ -55,11 +55,22 @@ def graph():
     return xr.DataArray(weight + weight.T, dims=("source", "target"), coords={"source": names, "target": names})
 
 
+def counts():
+    """Spikes of three nodes in two sessions, in bins of 10 ms."""
+    rate = np.where(np.arange(60)[:, None] // 15 % 2, [0.2, 1.0, 2.0], [2.0, 1.0, 0.2])
+    spikes = np.random.default_rng(0).poisson(rate, (2, 60, 3)).astype(float)
+    clock = ("time", np.arange(60) / 100, {"units": "s"})
+    coords = {"session": ["a", "b"], "time": clock, "node": list("xyz")}
+    return xr.DataArray(spikes, coords, ("session", "time", "node"), name="spike_count", attrs={"units": "count"})
+
+
 ESTIMATORS = (
     Case(WeightedSBM(n_restarts=2, n_samples=5, random_state=0), graph()),
     Case(NonnegativeCP(rank=2, n_restarts=2, max_iter=50, random_state=0), tensor()),
     Case(NonnegativeTucker(rank=2, n_restarts=2, max_iter=20, random_state=0), tensor()),
     Case(NonnegativeParafac2(rank=2, n_restarts=2, max_iter=30, random_state=0), recordings()),
+    Case(GLM(prior="ridge", random_state=0), counts()),
+    Case(SwitchingGLM(n_states=2, prior="ridge", n_restarts=2, random_state=0), counts()),
     Case(DynamicConnectome(rank=2, n_restarts=2, n_null=0, random_state=0), pair_tensor()),
 )
 

@@ -43,3 +43,35 @@ def summed_variance(information: Array, precision: Array, free: NDArray[np.bool_
             out[s, n] = np.einsum("kp,pk->k", part, solved)
             out[s, n][(np.abs(sums[:, use[blind]]) > 0).any(axis=1)] = np.inf
     return out
+
+
+def shared_variance(gram: Array, share: Array, precision: Array, free: NDArray[np.bool_]) -> Array:
+    r"""Diagonal of :math:`(c_{sn} G_s + \mathrm{diag}(\bar\tau_s))^{-1}`: what `summed_variance` is about, cheaply.
+
+    Parameters
+    ----------
+    gram : (n_state, n_feature, n_feature)
+        Mean information of a state's targets, :math:`G`.
+    share : (n_state, n_target)
+        How much of it a target has, :math:`c`.
+    precision : (n_state, n_target, n_feature)
+        Of the prior; :math:`\bar\tau` is its mean over targets.
+    free : (n_target, n_feature)
+        Which coefficients exist.
+
+    Returns
+    -------
+    (n_state, n_target, n_feature)
+        0 for what is not free; infinite where nothing is known.
+    """
+    out = np.zeros(precision.shape)
+    for s in range(gram.shape[0]):
+        matrix = gram[s] + np.diag(precision[s].mean(axis=0))
+        scale = np.sqrt(np.diag(matrix))
+        blind = ~(scale > 0)
+        scale[blind] = 1.0
+        matrix = matrix / np.outer(scale, scale)
+        matrix[np.diag_indices_from(matrix)] = 1.0 + 1e-8
+        inverse = np.where(blind, np.inf, np.diag(np.linalg.inv(matrix)) / scale**2)
+        out[s] = inverse / np.maximum(share[s], 1e-12)[:, None]
+    return np.where(free, out, 0.0)

@@ -57,6 +57,8 @@ class Fit(NamedTuple):
     ----------
     parameters : Parameters
         Of the last iteration.
+    emissions : Emissions
+        With the features that were learnt, where they are.
     smoothed : Smoothed
         Posterior of the states under them.
     history : (n_iteration,)
@@ -68,6 +70,7 @@ class Fit(NamedTuple):
     """
 
     parameters: Parameters
+    emissions: Emissions
     smoothed: Smoothed
     history: Array
     converged: bool
@@ -119,14 +122,16 @@ def expectation_maximization(
         gain = np.inf if len(history) == 1 else history[-1] - history[-2]
         converged = abs(gain) < least and not empty.any() and not learning
         if converged or len(history) == max_iter:
-            return Fit(parameters, smoothed, np.array(history), converged, reseeded)
+            return Fit(parameters, emissions, smoothed, np.array(history), converged, reseeded)
         learning = 0 if abs(gain) < _SETTLED * least else max(learning - 1, 0)
         if empty.any() and reseeded < 2 * empty.size:
             reseeded += int(empty.sum())
             parameters = _reseeded(parameters, smoothed, rng)
             found = emissions.evaluate(parameters.coefficient, parameters.dispersion, None)
         else:
-            parameters, found = maximized(emissions, prior, parameters, smoothed, learning=learning > 0)
+            parameters = parameters._replace(process=parameters.process.updated(smoothed))
+            weight = smoothed.probability
+            parameters, emissions, found = maximized(emissions, prior, parameters, weight, learning=learning > 0)
 
 
 def objective(emissions: Emissions, prior: Prior, parameters: Parameters, smoothed: Smoothed) -> float:
@@ -138,9 +143,9 @@ def objective(emissions: Emissions, prior: Prior, parameters: Parameters, smooth
 
 
 def maximized(
-    emissions: Emissions, prior: Prior, parameters: Parameters, smoothed: Smoothed, *, learning: bool
-) -> tuple[Parameters, Emission]:
-    """One M-step, and the observations evaluated after it.
+    emissions: Emissions, prior: Prior, parameters: Parameters, weight: Array, *, learning: bool
+) -> tuple[Parameters, Emissions, Emission]:
+    """One M-step of all but the process: parameters, observations with learnt features, and their evaluation.
 
     Parameters
     ----------
@@ -150,14 +155,14 @@ def maximized(
         On the couplings.
     parameters : Parameters
         Where to step from.
-    smoothed : Smoothed
-        The posterior under them.
+    weight : (n_bin, n_state)
+        Posterior of the states under them.
     learning : bool
         Whether the prior is told the curvature of the likelihood; the objective is then another one.
     """
-    weight = np.where(smoothed.probability < _CERTAIN, 0.0, smoothed.probability)
-    process = parameters.process.updated(smoothed)
+    weight = np.where(weight < _CERTAIN, 0.0, weight)
     dispersion = emissions.dispersed(parameters.coefficient, parameters.dispersion, weight)
+    emissions = emissions.relearnt(parameters.coefficient, dispersion, weight)
     coupling = emissions.coupling(parameters.coefficient)
     curve = emissions.curve(parameters.coefficient, dispersion, weight)
     variance = None
@@ -167,7 +172,7 @@ def maximized(
     belief = prior.refined(coupling, variance, parameters.belief)
     move = emissions.move(curve, parameters.coefficient, emissions.penalty(prior.quadratic(coupling, belief)))
     coefficient, found = accepted(emissions, parameters.coefficient, dispersion, weight, move)
-    return Parameters(coefficient, dispersion, process, belief), found
+    return parameters._replace(coefficient=coefficient, dispersion=dispersion, belief=belief), emissions, found
 
 
 def accepted(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynome.dynamics.glm.dispersion import updated_dispersion
 from dynome.dynamics.glm.fisher import Penalty, direction
+from dynome.dynamics.glm.learnt_kernel import updated_kernel
 from dynome.dynamics.glm.passes import Curvature, Emission, Problem, curvature, emission
-from dynome.dynamics.glm.variances import summed_variance
+from dynome.dynamics.glm.preconditioned import SharedCurvature, preconditioned_direction, shared_curvature
+from dynome.dynamics.glm.variances import shared_variance, summed_variance
 from dynome.dynamics.switching.priors.contract import Quadratic
 
 Array = NDArray[np.float64]
+Curve = Curvature | SharedCurvature
+
+MOST_FEATURES = 160  # of a target, beyond which information matrices are too many to form
 
 
 class Move(NamedTuple):
@@ -35,26 +40,9 @@ class Move(NamedTuple):
     penalty: Penalty
 
 
-class Emissions(Protocol):
-    """Observations under a law; `PopulationEmissions` is the one for laws with one predictor a node."""
-
-    starts: NDArray[np.int64]
-
-    @property
-    def n_observed(self) -> int: ...
-    def evaluate(self, coefficient: Array, dispersion: Array, weight: Array | None) -> Emission: ...
-    def dispersed(self, coefficient: Array, dispersion: Array, weight: Array) -> Array: ...
-    def curve(self, coefficient: Array, dispersion: Array, weight: Array) -> Curvature: ...
-    def coupling_variance(self, curve: Curvature, penalty: Penalty) -> Array: ...
-    def move(self, curve: Curvature, coefficient: Array, penalty: Penalty) -> Move: ...
-    def coupling(self, coefficient: Array) -> Array: ...
-    def penalty(self, quadratic: Quadratic) -> Penalty: ...
-    def together(self, values: Array) -> Array: ...
-
-
 @dataclass(frozen=True)
-class PopulationEmissions:
-    """Nodes that are independent given the state and the past.
+class Emissions:
+    """Nodes that are independent given the state and the past; a law with more than one predictor a node overrides it.
 
     Attributes
     ----------
@@ -66,6 +54,8 @@ class PopulationEmissions:
         Sources and kernels that the history features are made of.
     shared_bias : bool
         One bias a target for all states.
+    learns_kernel : bool
+        Whether the one kernel over lags is learnt.
     """
 
     problem: Problem
@@ -73,6 +63,7 @@ class PopulationEmissions:
     n_source: int
     n_basis: int
     shared_bias: bool = False
+    learns_kernel: bool = False
 
     @property
     def n_observed(self) -> int:
@@ -87,29 +78,42 @@ class PopulationEmissions:
         """The dispersion that suits these coefficients best."""
         return updated_dispersion(self.problem, coefficient, dispersion, weight)
 
-    def curve(self, coefficient: Array, dispersion: Array, weight: Array) -> Curvature:
-        """Value, score and information of every (state, target)."""
-        return curvature(self.problem, coefficient, dispersion, weight)
+    def relearnt(self, coefficient: Array, dispersion: Array, weight: Array) -> Self:
+        """The same observations, filtered by the kernel that suits these coefficients best where it is learnt."""
+        if not self.learns_kernel:
+            return self
+        design = self.problem.design
+        kernel = updated_kernel(self.problem, design.kernels[0], coefficient, dispersion, weight)
+        return replace(self, problem=replace(self.problem, design=design.refiltered(kernel[None])))
+
+    def curve(self, coefficient: Array, dispersion: Array, weight: Array) -> Curve:
+        """Value, score and information of every (state, target); with many features, one information a state."""
+        many = coefficient.shape[2] > MOST_FEATURES
+        return (shared_curvature if many else curvature)(self.problem, coefficient, dispersion, weight)
 
     @property
     def edges(self) -> NDArray[np.bool_]:
         """Which couplings exist, (target, source)."""
         history = self.problem.free[:, 1 : 1 + self.n_source * self.n_basis]
-        return (
-            history.reshape(-1, self.n_source, self.n_basis).any(axis=2)
-            if self.n_basis
-            else np.zeros((self.n_source,) * 2, bool)
-        )
+        if not self.n_basis:
+            return np.zeros((self.n_source, self.n_source), dtype=bool)
+        return np.asarray(np.logical_or.reduce(history.reshape(-1, self.n_source, self.n_basis), axis=2))
 
-    def coupling_variance(self, curve: Curvature, penalty: Penalty) -> Array:
+    def coupling_variance(self, curve: Curve, penalty: Penalty) -> Array:
         """Laplace variance of the couplings."""
-        n_feature = self.problem.free.shape[1]
-        found = summed_variance(curve.information, penalty.precision, self.problem.free, np.eye(n_feature))
-        return np.where(self.coupling(found) > 0, self.coupling(found), np.inf)
+        free = self.problem.free
+        if isinstance(curve, SharedCurvature):
+            found = shared_variance(curve.gram, curve.share, penalty.precision, free)
+        else:
+            found = summed_variance(curve.information, penalty.precision, free, np.eye(free.shape[1]))
+        return np.asarray(np.where(self.coupling(found) > 0, self.coupling(found), np.inf))
 
-    def move(self, curve: Curvature, coefficient: Array, penalty: Penalty) -> Move:
+    def move(self, curve: Curve, coefficient: Array, penalty: Penalty) -> Move:
         """One damped Fisher step."""
-        found = direction(curve, coefficient, penalty, self.problem.free, shared_bias=self.shared_bias)
+        if isinstance(curve, SharedCurvature):
+            found = preconditioned_direction(self.problem, curve, penalty, shared_bias=self.shared_bias)
+        else:
+            found = direction(curve, coefficient, penalty, self.problem.free, shared_bias=self.shared_bias)
         return Move(found.step, curve.value, penalty)
 
     def coupling(self, coefficient: Array) -> Array:
@@ -128,4 +132,4 @@ class PopulationEmissions:
 
     def together(self, values: Array) -> Array:
         """Values of problems that share a bias, summed over them."""
-        return np.broadcast_to(values.sum(axis=0), values.shape) if self.shared_bias else values
+        return np.asarray(np.broadcast_to(values.sum(axis=0), values.shape) if self.shared_bias else values)

@@ -5,23 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dynome.dynamics.glm.passes import Curvature
 from dynome.dynamics.glm.variances import summed_variance
 from dynome.dynamics.switching.em import Fit
-from dynome.dynamics.switching.emissions import PopulationEmissions
 from dynome.dynamics.switching.priors.contract import Prior
 
 Array = NDArray[np.float64]
 
-MOST_FEATURES = 400  # of a target, beyond which information matrices are too large to form
 
-
-def standard_errors(emissions: PopulationEmissions, prior: Prior, fit: Fit) -> tuple[Array, Array] | None:
+def standard_errors(prior: Prior, fit: Fit) -> tuple[Array, Array] | None:
     r"""Wald errors: roots of the diagonal of :math:`(I + \mathrm{diag}(\tau))^{-1}` of every (state, target).
 
     Parameters
     ----------
-    emissions : PopulationEmissions
-        What was fitted.
     prior : Prior
         Its precision is :math:`\tau`.
     fit : Fit
@@ -31,12 +27,13 @@ def standard_errors(emissions: PopulationEmissions, prior: Prior, fit: Fit) -> t
     -------
     coupling, bias : (n_state, n_target, n_source), (n_state, n_target), or None
         Of couplings summed over kernels; NaN where a coupling does not exist, infinite where nothing is known of it.
-        None with more than 400 features.
+        None where there are too many features to form the information of every target.
     """
+    emissions = fit.emissions
     coefficient, dispersion = fit.parameters.coefficient, fit.parameters.dispersion
-    if coefficient.shape[2] > MOST_FEATURES:
-        return None
     curve = emissions.curve(coefficient, dispersion, fit.smoothed.probability)
+    if not isinstance(curve, Curvature):
+        return None
     quadratic = prior.quadratic(emissions.coupling(coefficient), fit.parameters.belief)
     penalty = emissions.penalty(quadratic)
     sums = _sums_over_basis(coefficient.shape[2], emissions.n_source, emissions.n_basis)

@@ -17,7 +17,7 @@ from dynome.dynamics.hmm.sequences import Sequences
 from dynome.dynamics.switching.driven import DrivenProcess
 from dynome.dynamics.switching.dwelling import DwellProcess
 from dynome.dynamics.switching.em import Fit, Parameters, expectation_maximization
-from dynome.dynamics.switching.emissions import PopulationEmissions
+from dynome.dynamics.switching.emissions import Emissions
 from dynome.dynamics.switching.labelling import parameters_of
 from dynome.dynamics.switching.population import Form, emissions_of, first_bias
 from dynome.dynamics.switching.priors.contract import Prior
@@ -44,7 +44,7 @@ class Options(NamedTuple):
 
 
 def fits(
-    emissions: PopulationEmissions,
+    emissions: Emissions,
     prior: Prior,
     prior_class: Array | None,
     sequences: Sequences,
@@ -70,7 +70,8 @@ def fits(
     def begin(coupling: Array) -> Any:
         return prior.start(coupling, emissions.edges, prior_class)
 
-    common = one_state(emissions, prior, begin, *first_bias(sequences, form), options.tol)
+    single = one_state(emissions, prior, begin, *first_bias(sequences, form), options.tol)
+    emissions, common = single.emissions, single.parameters
     process = first_process(sequences, options)
     found = []
     for k in range(options.n_restarts if options.n_states > 1 else 1):
@@ -78,7 +79,11 @@ def fits(
         if options.n_states == 1:
             start = common._replace(process=process)
         else:
-            start = (perturbed, clustered)[k % 2](emissions, prior, begin, common, process, rng)
+            start = (
+                clustered(emissions, prior, begin, common, process, rng)
+                if k % 2
+                else perturbed(emissions, begin, common, process, rng)
+            )
         found.append(
             expectation_maximization(emissions, prior, start, max_iter=options.max_iter, tol=options.tol, rng=rng)
         )
@@ -111,7 +116,7 @@ class Seen(NamedTuple):
     ----------
     sequences : Sequences
         Stacked bins.
-    emissions : PopulationEmissions
+    emissions : Emissions
         With their design.
     parameters : Parameters
         Of the fit; without a belief.
@@ -120,7 +125,7 @@ class Seen(NamedTuple):
     """
 
     sequences: Sequences
-    emissions: PopulationEmissions
+    emissions: Emissions
     parameters: Parameters
     log_likelihood: Array
 
@@ -143,7 +148,7 @@ def seen(results: xr.Dataset, sequences: Sequences, form: Form) -> Seen:
     return Seen(sequences, emissions, parameters, found.log_likelihood)
 
 
-def warn_of_silence(emissions: PopulationEmissions, sequences: Sequences) -> None:
+def warn_of_silence(emissions: Emissions, sequences: Sequences) -> None:
     """Say which nodes never vary."""
     still = sequences.nodes[~emissions.problem.free.any(axis=1)]
     if still.size:
@@ -154,14 +159,14 @@ def warn_of_silence(emissions: PopulationEmissions, sequences: Sequences) -> Non
         )
 
 
-def warn_of_fit(fit: Fit, emissions: PopulationEmissions, sequences: Sequences, max_iter: int) -> None:
+def warn_of_fit(fit: Fit, sequences: Sequences, max_iter: int) -> None:
     """Say what went wrong in the fit that was kept: no convergence, empty states, predictors that ran away."""
     said = []
     if not fit.converged:
         said.append(f"no convergence in {max_iter} iterations; raise max_iter or tol")
     if fit.reseeded:
         said.append(f"states emptied {fit.reseeded} times and began anew; fewer states may do")
-    far = runaways(fit, emissions)
+    far = runaways(fit)
     if far.any():
         said.append(
             f"the predictors of {listed(sequences.nodes[far])} run to infinity, as separable inputs make them; their "
@@ -171,10 +176,11 @@ def warn_of_fit(fit: Fit, emissions: PopulationEmissions, sequences: Sequences, 
         warnings.warn("; ".join(said), ConvergenceWarning, stacklevel=3)
 
 
-def runaways(fit: Fit, emissions: PopulationEmissions) -> NDArray[np.bool_]:
+def runaways(fit: Fit) -> NDArray[np.bool_]:
     """Targets with a coefficient that by itself moves the predictor further than any link can tell, (n_target,)."""
-    if emissions.problem.law == "gaussian":
-        return np.zeros(emissions.problem.free.shape[0], dtype=bool)
-    block = np.asarray(emissions.problem.design.block(0, min(emissions.problem.design.n_bin, 20_000)))
+    problem = fit.emissions.problem
+    if problem.law == "gaussian":
+        return np.zeros(problem.free.shape[0], dtype=bool)
+    block = np.asarray(problem.design.block(0, min(problem.design.n_bin, 20_000)))
     moved = np.abs(fit.parameters.coefficient[:, :, 1:]) * block[:, 1:].std(axis=0)
-    return np.asarray((moved > _FAR).any(axis=(0, 2)) & emissions.problem.free.any(axis=1))
+    return np.asarray((moved > _FAR).any(axis=(0, 2)) & problem.free.any(axis=1))

@@ -13,7 +13,6 @@ from dynome.dynamics.hmm.sequences import Sequences
 from dynome.dynamics.switching.driven import DrivenProcess
 from dynome.dynamics.switching.dwelling import DwellProcess
 from dynome.dynamics.switching.em import Fit, Parameters
-from dynome.dynamics.switching.emissions import PopulationEmissions
 from dynome.dynamics.switching.population import Form
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.processes import PlainProcess, Process
@@ -28,7 +27,6 @@ NATS = {"units": "nat"}
 
 def labelled_fit(
     fit: Fit,
-    emissions: PopulationEmissions,
     prior: Prior,
     sequences: Sequences,
     form: Form,
@@ -40,8 +38,6 @@ def labelled_fit(
     ----------
     fit : Fit
         The best start, states in any order.
-    emissions : PopulationEmissions
-        What it was fitted to.
     prior : Prior
         With its belief in ``fit.parameters``.
     sequences : Sequences
@@ -51,16 +47,17 @@ def labelled_fit(
     errors : ((n_state, n_target, n_source), (n_state, n_target)) or None
         Standard errors of couplings and biases.
     """
-    coefficient = fit.parameters.coefficient
+    emissions, coefficient = fit.emissions, fit.parameters.coefficient
+    kernels = emissions.problem.design.kernels
     n_state, n_node, _ = coefficient.shape
     basis_weight = emissions.coupling(coefficient)
-    end = 1 + n_node * form.kernels.shape[0]
+    end = 1 + n_node * kernels.shape[0]
     edges = (STATE, TARGET, SOURCE)
     found: dict[str, Any] = {
-        "weight": ((*edges, LAG), basis_weight @ form.kernels, {**ONE, "long_name": "coupling at each lag"}),
+        "weight": ((*edges, LAG), basis_weight @ kernels, {**ONE, "long_name": "coupling at each lag"}),
         "coupling": (edges, basis_weight.sum(axis=3), {**ONE, "long_name": "coupling, summed over lags"}),
         "basis_weight": ((*edges, BASIS), basis_weight, {**ONE, "long_name": "coupling through each kernel"}),
-        "kernel": ((BASIS, LAG), form.kernels, {**ONE, "long_name": "filters of the past"}),
+        "kernel": ((BASIS, LAG), kernels, {**ONE, "long_name": "filters of the past"}),
         "bias": ((STATE, NODE), coefficient[:, :, 0], {**ONE, "long_name": "predictor without any input"}),
         "dispersion": ((STATE, NODE), fit.parameters.dispersion, {"units": _dispersion_unit(form, sequences)}),
     }
@@ -69,12 +66,8 @@ def labelled_fit(
         NODE: sequences.nodes,
         TARGET: sequences.nodes,
         SOURCE: sequences.nodes,
-        LAG: (
-            LAG,
-            np.arange(1, form.kernels.shape[1] + 1) * (sequences.step or 1),
-            {"units": "s" if sequences.step else "bin"},
-        ),
-        BASIS: np.arange(form.kernels.shape[0]),
+        LAG: (LAG, np.arange(1, kernels.shape[1] + 1) * (sequences.step or 1), {"units": _clock(sequences)}),
+        BASIS: np.arange(kernels.shape[0]),
         **{n: c for n, c in sequences.node_coords.items() if n != NODE},
     }
     if sequences.covariate_names:
@@ -84,6 +77,10 @@ def labelled_fit(
         found["standard_error"] = (edges, errors[0], {**ONE, "long_name": "Wald standard error of the coupling"})
         found["bias_standard_error"] = ((STATE, NODE), errors[1], ONE)
     found |= prior.labelled(fit.parameters.belief)
+    precision = prior.quadratic(basis_weight, fit.parameters.belief).precision
+    if precision.any():  # what standard errors that know of the hidden states need besides the data
+        about = {**ONE, "long_name": "precision of the prior at the estimate"}
+        found["prior_precision"] = ((*edges, BASIS), precision, about)
     found |= _process_variables(fit.parameters.process, sequences)
     probability = sequences.labelled(fit.smoothed.probability, [STATE], name="state_probability", attrs=ONE)
     order = by_occupancy(fit.smoothed.probability)
@@ -106,6 +103,14 @@ def labelled_fit(
     )
 
 
+def _about_dwell(sequences: Sequences) -> dict[str, str]:
+    return {"units": _clock(sequences), "long_name": "expected dwell time"}
+
+
+def _clock(sequences: Sequences) -> str:
+    return "s" if sequences.step else "bin"
+
+
 def _dispersion_unit(form: Form, sequences: Sequences) -> str:
     return f"({sequences.units})^2" if form.law == "gaussian" and sequences.units != "1" else "1"
 
@@ -120,7 +125,6 @@ def _process_variables(process: Process, sequences: Sequences) -> dict[str, Any]
         "initial": (STATE, process.chain.initial, {**ONE, "long_name": "probability of the first state"}),
         NEXT_STATE: np.arange(process.chain.initial.size),
     }
-    step, unit = (sequences.step, "s") if sequences.step else (1.0, "bin")
     if isinstance(process, DwellProcess):
         found["advance"] = (STATE, process.advance, {**ONE, "long_name": "probability to leave a phase"})
         found["n_phases"] = ((), process.n_phases)
@@ -130,18 +134,22 @@ def _process_variables(process: Process, sequences: Sequences) -> dict[str, Any]
     if isinstance(process, DrivenProcess):
         found["transition_weight"] = ((NEXT_STATE, "transition_covariate"), process.drive, ONE)
         found["transition_covariate"] = list(sequences.transition_covariate_names)
-    found["dwell_time"] = (STATE, dwell * step, {"units": unit, "long_name": "expected dwell time"})
+    found["dwell_time"] = (
+        STATE,
+        dwell * (sequences.step or 1),
+        {"units": _clock(sequences), "long_name": "expected dwell time"},
+    )
     return found
 
 
-def parameters_of(results: xr.Dataset, sequences: Sequences) -> Parameters:
+def parameters_of(results: xr.Dataset, sequences: Sequences | None) -> Parameters:
     """Numbers of labelled results; a fit without states has one.
 
     Parameters
     ----------
     results : Dataset
         As `labelled_fit` gives them.
-    sequences : Sequences
+    sequences : Sequences or None
         What they are to be used on: covariates of the transitions.
     """
     if STATE not in results.dims:
@@ -199,7 +207,7 @@ def labelled_simulation(y: Array, state: NDArray[np.int64], results: xr.Dataset)
     units = {"units": str(results.attrs["observed_units"])}
     drawn = (dims, y.astype(np.int64), units) if counts else (dims, y, units)
     return xr.Dataset(
-        {SPIKE_COUNT if counts else ACTIVITY: drawn, STATE: (dims[:2], state, ONE)},
+        {SPIKE_COUNT if counts else ACTIVITY: drawn, "true_state": (dims[:2], state, ONE)},
         coords={
             SESSION: [f"simulated_{k}" for k in range(y.shape[0])],
             TIME: (TIME, np.arange(y.shape[1]) * step, {"units": "s" if lag.attrs.get("units") == "s" else "1"}),

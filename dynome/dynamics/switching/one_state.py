@@ -9,6 +9,7 @@ import xarray as xr
 
 from dynome.dynamics.glm.histories import History
 from dynome.dynamics.glm.laws import Law, Link
+from dynome.dynamics.switching.priors.choice import PriorName
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.switching_glm import SwitchingGLM
 from dynome.schema import STATE
@@ -60,7 +61,7 @@ class GLM(SwitchingGLM):
         link: Link | None = None,
         history: History | None = None,
         self_history: bool = True,
-        prior: str | Prior = "none",
+        prior: PriorName | Prior = "none",
         connectome: xr.Dataset | None = None,
         covariates: Sequence[str] = (),
         max_iter: int = 200,

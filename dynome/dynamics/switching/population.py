@@ -11,8 +11,8 @@ from dynome.dynamics.glm.designs import Design
 from dynome.dynamics.glm.laws import Law, Link, add_observation_problems, link_of
 from dynome.dynamics.glm.passes import Problem
 from dynome.dynamics.hmm.sequences import Sequences
-from dynome.dynamics.switching.emissions import PopulationEmissions
-from dynome.errors import Problems
+from dynome.dynamics.switching.emissions import Emissions
+from dynome.errors import Problems, listed
 
 Array = NDArray[np.float64]
 
@@ -34,6 +34,8 @@ class Form(NamedTuple):
         One bias a target for all states.
     dtype : str
         Of features and the arithmetic on them.
+    learns_kernel : bool
+        Whether the one kernel is learnt.
     """
 
     law: Law
@@ -42,9 +44,10 @@ class Form(NamedTuple):
     self_history: bool
     shared_bias: bool
     dtype: str
+    learns_kernel: bool = False
 
 
-def emissions_of(sequences: Sequences, form: Form, *, silent: NDArray[np.bool_] | None = None) -> PopulationEmissions:
+def emissions_of(sequences: Sequences, form: Form, *, silent: NDArray[np.bool_] | None = None) -> Emissions:
     """Observations with their design.
 
     Parameters
@@ -66,8 +69,13 @@ def emissions_of(sequences: Sequences, form: Form, *, silent: NDArray[np.bool_] 
     if not form.self_history:
         history[np.arange(n_node), np.arange(n_node)] = False
     free[still] = False
-    return PopulationEmissions(
-        Problem(design, y, form.law, form.link, free), sequences.starts, n_node, n_basis, form.shared_bias
+    return Emissions(
+        Problem(design, y, form.law, form.link, free),
+        sequences.starts,
+        n_node,
+        n_basis,
+        form.shared_bias,
+        form.learns_kernel,
     )
 
 
@@ -94,11 +102,12 @@ def first_bias(sequences: Sequences, form: Form) -> tuple[Array, Array]:
         variance = np.maximum((variance - mean) / mean**2, 1e-2)
     elif form.law != "gaussian":
         variance = np.ones_like(mean)
-    return link_of(mean, form.link), np.maximum(variance, 1e-12)
+    return np.asarray(link_of(mean, form.link), float), np.asarray(np.maximum(variance, 1e-12), float)
 
 
 def add_problems(problems: Problems, sequences: Sequences, form: Form) -> None:
     """Note what in the observations does not go with the law."""
     add_observation_problems(problems, sequences.y, form.law)
-    if unseen := [str(n) for n, gone in zip(sequences.nodes, np.isnan(sequences.y).all(axis=0), strict=True) if gone]:
-        problems.add(f"{len(unseen)} nodes have no value at all: {', '.join(unseen[:5])}; drop them")
+    unseen = sequences.nodes[np.isnan(sequences.y).all(axis=0)]
+    if unseen.size:
+        problems.add(f"{unseen.size} nodes have no value at all: {listed(unseen)}; drop them")

@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 _ROWS = 4096
 
 
-def mixed_mean(problem: Problem, coefficient: Array, probability: Array) -> Array:
+def mixed_mean(problem: Problem, coefficient: Array, probability: NDArray[np.floating]) -> Array:
     """Mean of every bin, over states.
 
     Parameters

@@ -134,9 +134,9 @@ class Process(ABC):
         """Columns of states as columns of phases."""
         return log_likelihood
 
-    def of_states(self, probability: Array) -> Array:
+    def of_states(self, probability: NDArray[np.floating]) -> Array:
         """Columns of phases as columns of states."""
-        return probability
+        return np.asarray(probability, np.float64)
 
 
 @dataclass(frozen=True)

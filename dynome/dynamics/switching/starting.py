@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 
 from dynome.dynamics.glm.passes import Problem
 from dynome.dynamics.hmm.chain import Chain
-from dynome.dynamics.switching.em import Parameters, expectation_maximization, maximized
-from dynome.dynamics.switching.emissions import PopulationEmissions
+from dynome.dynamics.switching.em import Fit, Parameters, expectation_maximization, maximized
+from dynome.dynamics.switching.emissions import Emissions
 from dynome.dynamics.switching.priors.contract import Prior
-from dynome.dynamics.switching.processes import PlainProcess, Process, Smoothed
+from dynome.dynamics.switching.processes import PlainProcess, Process
 
 Array = NDArray[np.float64]
 Begin = Callable[[Array], Any]
@@ -30,14 +31,12 @@ _ROUNDS = 4  # M-steps that fit the states of a clustered start to their bins
 _ONE_STATE_ITER = 30
 
 
-def one_state(
-    emissions: PopulationEmissions, prior: Prior, begin: Begin, bias: Array, dispersion: Array, tol: float
-) -> Parameters:
+def one_state(emissions: Emissions, prior: Prior, begin: Begin, bias: Array, dispersion: Array, tol: float) -> Fit:
     """The GLM of all bins.
 
     Parameters
     ----------
-    emissions : PopulationEmissions
+    emissions : Emissions
         The observations.
     prior : Prior
         On the couplings.
@@ -53,12 +52,11 @@ def one_state(
     belief = begin(emissions.coupling(coefficient))
     start = Parameters(coefficient, dispersion[None], PlainProcess(Chain(np.ones((1, 1)), np.ones(1))), belief)
     rng = np.random.default_rng(0)  # never drawn from: one state cannot empty
-    return expectation_maximization(emissions, prior, start, max_iter=_ONE_STATE_ITER, tol=tol, rng=rng).parameters
+    return expectation_maximization(emissions, prior, start, max_iter=_ONE_STATE_ITER, tol=tol, rng=rng)
 
 
 def perturbed(
-    emissions: PopulationEmissions,
-    prior: Prior,
+    emissions: Emissions,
     begin: Begin,
     common: Parameters,
     process: Process,
@@ -68,10 +66,8 @@ def perturbed(
 
     Parameters
     ----------
-    emissions : PopulationEmissions
+    emissions : Emissions
         The observations.
-    prior : Prior
-        On the couplings.
     begin : callable
         What is believed at couplings where a fit begins.
     common : Parameters
@@ -97,14 +93,22 @@ def perturbed(
 
 
 def clustered(
-    emissions: PopulationEmissions,
+    emissions: Emissions,
     prior: Prior,
     begin: Begin,
     common: Parameters,
     process: Process,
     rng: np.random.Generator,
 ) -> Parameters:
-    """States fitted to clusters of stretches of time with alike activity; arguments as in `perturbed`."""
+    """States fitted to clusters of stretches of time with alike activity.
+
+    Parameters
+    ----------
+    emissions, begin, common, process, rng
+        As in `perturbed`.
+    prior : Prior
+        On the couplings.
+    """
     n_state = process.chain.initial.size
     weight = np.full((emissions.problem.design.n_bin, n_state), 0.1 / max(n_state - 1, 1))
     weight[np.arange(weight.shape[0]), clusters(emissions, n_state, rng)] = 0.9
@@ -112,18 +116,27 @@ def clustered(
     coefficient = np.repeat(common.coefficient, n_state, axis=0)
     dispersion = np.repeat(common.dispersion, n_state, axis=0)
     parameters = Parameters(coefficient, dispersion, process, begin(emissions.coupling(coefficient)))
-    given = Smoothed(weight, np.zeros(1), np.zeros((n_state, n_state)), np.zeros(n_state))
     for _ in range(_ROUNDS):
-        parameters = maximized(emissions, prior, parameters, given, learning=prior.learns)[0]._replace(process=process)
+        parameters = maximized(emissions, prior, parameters, weight, learning=prior.learns)[0]
     return parameters
 
 
-def clusters(emissions: PopulationEmissions, n_state: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The cluster of every bin, (n_bin,): k-means of the mean activity of stretches of 25 bins, in square roots for counts."""
+def clusters(emissions: Emissions, n_state: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The cluster of every bin, (n_bin,): k-means of the mean activity of stretches of 25 bins (roots of counts).
+
+    Parameters
+    ----------
+    emissions : Emissions
+        The observations.
+    n_state : int
+        Number of clusters.
+    rng : Generator
+        Seeds the clustering.
+    """
     from sklearn.cluster import KMeans
 
     y, starts = emissions.problem.y, emissions.starts
-    stretch = np.concatenate([np.arange(b - a) // _STRETCH for a, b in zip(starts[:-1], starts[1:], strict=True)])
+    stretch = np.concatenate([np.arange(b - a) // _STRETCH for a, b in pairwise(starts)])
     new = np.diff(stretch, prepend=-1) != 0
     new[starts[:-1]] = True
     first = np.flatnonzero(new)
@@ -139,7 +152,7 @@ def clusters(emissions: PopulationEmissions, n_state: int, rng: np.random.Genera
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of points that coincide: the states then begin alike
         found = KMeans(n_state, n_init=1, max_iter=50, random_state=int(rng.integers(2**31))).fit_predict(points)
-    return np.asarray(found, np.int64)[np.cumsum(new) - 1]
+    return np.asarray(np.asarray(found, np.int64)[np.cumsum(new) - 1])
 
 
 def feature_moments(problem: Problem, most: int = 20_000) -> tuple[Array, Array]:

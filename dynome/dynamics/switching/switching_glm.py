@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import progress, seeds
-from dynome.dynamics.glm.histories import ExponentialHistory, History
+from dynome.dynamics.glm.histories import ExponentialHistory, History, LearntHistory
 from dynome.dynamics.glm.laws import LINKS, Law, Link, link_for
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
 from dynome.dynamics.switching import labelling
@@ -26,7 +26,7 @@ from dynome.dynamics.switching.fitting import (
 )
 from dynome.dynamics.switching.population import Form, add_problems, emissions_of
 from dynome.dynamics.switching.prediction import mixed_mean
-from dynome.dynamics.switching.priors.choice import prior_of
+from dynome.dynamics.switching.priors.choice import PriorName, prior_of
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.simulation import simulated
 from dynome.errors import InputError, Problems
@@ -136,7 +136,7 @@ class SwitchingGLM(Estimator):
         link: Link | None = None,
         history: History | None = None,
         self_history: bool = True,
-        prior: str | Prior = "none",
+        prior: PriorName | Prior = "none",
         connectome: xr.Dataset | None = None,
         bias: Bias = "state",
         covariates: Sequence[str] = (),
@@ -214,10 +214,10 @@ class SwitchingGLM(Estimator):
             found = fits(emissions, prior, None, sequences, form, options, seed, advance)
         evidence = np.array([f.smoothed.evidence.sum() for f in found])
         fit = found[int(evidence.argmax())]
-        errors = standard_errors(emissions, prior, fit)
-        results = labelling.labelled_fit(fit, emissions, prior, sequences, form, errors)
+        errors = standard_errors(prior, fit)
+        results = labelling.labelled_fit(fit, prior, sequences, form, errors)
         results["restart_evidence"] = (RESTART, evidence, labelling.NATS)
-        warn_of_fit(fit, emissions, sequences, self.max_iter)
+        warn_of_fit(fit, sequences, self.max_iter)
         return self._finish(
             self._shown(results),
             started=started,
@@ -332,7 +332,7 @@ class SwitchingGLM(Estimator):
         Returns
         -------
         Dataset
-            ``spike_count`` or ``activity (session, time, node)`` and ``state (session, time)``.
+            ``spike_count`` or ``activity (session, time, node)`` and ``true_state (session, time)``.
 
         Raises
         ------
@@ -354,8 +354,13 @@ class SwitchingGLM(Estimator):
 
     def _form(self) -> Form:
         history = ExponentialHistory(5) if self.history is None else self.history
+        if not isinstance(history, History):
+            raise InputError(f"history must be one of dynome's, such as ExponentialHistory(5), got {history!r}")
         link = link_for(self.observation, self.link)
-        return Form(self.observation, link, history.kernels(), self.self_history, self.bias == "shared", self.dtype)
+        learns = isinstance(history, LearntHistory)
+        return Form(
+            self.observation, link, history.kernels(), self.self_history, self.bias == "shared", self.dtype, learns
+        )
 
     def _stacked(self, X: ChainInput, form: Form, nodes: NDArray[Any] | None = None) -> Sequences:
         names = (ACTIVITY, SPIKE_COUNT) if form.law == "gaussian" else (SPIKE_COUNT, ACTIVITY)
