@@ -4,8 +4,14 @@ from dynome.viz.atlas import plot_atlas as plot_atlas
 from dynome.viz.atlas_page import write_atlas as write_atlas
 from dynome.viz.components import plot_components as plot_components
 from dynome.viz.components import plot_loadings as plot_loadings
+from dynome.viz.coupling import plot_coupling as plot_coupling
 from dynome.viz.covariates import plot_covariates as plot_covariates
+from dynome.viz.edges import plot_edges as plot_edges
+from dynome.viz.history_kernels import plot_history_kernels as plot_history_kernels
 from dynome.viz.matrix import plot_matrix as plot_matrix
 from dynome.viz.network import plot_connectome as plot_connectome
 from dynome.viz.rank import plot_rank_curve as plot_rank_curve
 from dynome.viz.recording import plot_recording as plot_recording
+from dynome.viz.state_curve import plot_state_curve as plot_state_curve
+from dynome.viz.timeline import plot_states as plot_states
+from dynome.viz.transitions import plot_transitions as plot_transitions

@@ -49,8 +49,8 @@ def add_blocks(ax: Axes, rows: list[Any], cols: list[Any]) -> None:
         box = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=INK, lw=1.1, clip_on=False)
         ax.add_patch(box)
     named_rows = not ax.get_yticks().size
-    _add_strip(ax, "y", spans["y"], len(rows), colors, named=named_rows)
-    _add_strip(ax, "x", spans["x"], len(cols), colors, named=not named_rows)
+    add_strip(ax, "y", spans["y"], len(rows), colors, named=named_rows)
+    add_strip(ax, "x", spans["x"], len(cols), colors, named=not named_rows)
 
 
 def _spans(groups: list[Any]) -> Spans:
@@ -60,7 +60,7 @@ def _spans(groups: list[Any]) -> Spans:
     return {name: (a, b) for name, (a, b) in found.items() if names[a:b] == [name] * (b - a)}
 
 
-def _add_strip(
+def add_strip(
     ax: Axes,
     axis: Literal["x", "y"],
     spans: Spans,
@@ -69,7 +69,7 @@ def _add_strip(
     *,
     named: bool,
 ) -> None:
-    """A coloured bar for each community along one side."""
+    """A coloured bar for each community, from its first to one past its last position, along one side."""
     upright = axis == "y"
     strip = ax.inset_axes((-1.5 * _strip, 0, _strip, 1) if upright else (0, 1 + 0.5 * _strip, 1, _strip))
     for name, (first, last) in spans.items():

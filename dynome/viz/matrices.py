@@ -1,0 +1,120 @@
+"""Several matrices of the same nodes side by side, with one colour scale for each kind of value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynome.viz import canvas
+from dynome.viz.blocks import add_blocks
+from dynome.viz.palette import DIVERGING, INK, MISSING, category_colors, unknown
+from dynome.viz.panels import panel_grid
+from dynome.viz.states import add_row_legend
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+Floats = NDArray[np.float64]
+
+_max_named = 30  # nodes
+_max_sharp = 200  # rows; of more, several share a pixel
+_max_columns = 5
+
+
+class Matrix(NamedTuple):
+    """One panel: values ``(target, source)``, which of them are marked, and what its colours mean."""
+
+    title: str
+    color: str
+    values: Floats
+    marks: NDArray[np.bool_] | None
+    reach: float  # the magnitude that has the strongest colour
+    scale: str
+
+
+def draw_matrices(ax: Axes | None, panels: list[Matrix], names: list[list[str]], groups: list[list[Any]]) -> Axes:
+    """Draw the panels in rows.
+
+    Parameters
+    ----------
+    ax : Axes or None
+        Their host; None makes a figure.
+    panels : list of Matrix
+    names, groups : (targets, sources)
+        Labels of the rows and of the columns, and their communities; these are empty where there are none.
+    """
+    rows = -(-len(panels) // _max_columns) if len(panels) > 4 else 1
+    columns = -(-len(panels) // rows)
+    side = 2.2 if columns > 1 else 3.7
+    ax = canvas.axes_or_new(ax, (1.6 + side * columns, 0.8 + side * rows))
+    rooms = panel_grid(ax, len(panels), columns, gap=(0.25, 0.4))
+    images: dict[str, AxesImage] = {}
+    for k, (room, panel) in enumerate(zip(rooms, panels, strict=True)):
+        images[panel.scale] = _draw(room, panel)
+        _name(room, names, left=k % columns == 0, bottom=k + columns >= len(panels))
+        if groups[0]:
+            add_blocks(room, *groups)
+            for strip in room.child_axes:
+                strip.set(xticks=[], yticks=[])
+            room.yaxis.labelpad = 4 if room.get_yticks().size else 9
+    if groups[0]:
+        _add_communities(ax, rooms[(rows - 1) * columns], [*groups[0], *groups[1]])
+    _add_bars(ax, images, panels)
+    return ax
+
+
+def _draw(ax: Axes, panel: Matrix) -> AxesImage:
+    from matplotlib import colormaps
+
+    cmap = colormaps[DIVERGING].with_extremes(bad=MISSING)
+    crowd = max(panel.values.shape)
+    how = "nearest" if crowd <= _max_sharp else "antialiased"
+    image = ax.imshow(panel.values, cmap=cmap, vmin=-panel.reach, vmax=panel.reach, aspect="auto", interpolation=how)
+    ax.set_box_aspect(float(np.clip(panel.values.shape[0] / panel.values.shape[1], 0.2, 5)))
+    ax.set_anchor("NW")
+    ax.set_title(panel.title, loc="left", fontsize=canvas.TICK, color=panel.color, fontweight="bold", pad=7)
+    canvas.despine(ax, keep=("left", "bottom", "top", "right"))
+    if panel.marks is not None and panel.marks.any():
+        row, column = np.nonzero(panel.marks)
+        size = float(np.clip(0.3 * ax.get_window_extent().width * 72 / ax.figure.dpi / crowd, 0.4, 3))
+        ax.plot(column, row, "o", ms=size, color=INK, mew=0)
+    return image
+
+
+def _name(ax: Axes, names: list[list[str]], *, left: bool, bottom: bool) -> None:
+    """Targets beside the first panel of a row, sources under the last of a column."""
+    ax.set(xticks=[], yticks=[])
+    few = max(map(len, names)) <= _max_named
+    if left and few:
+        canvas.label_ticks(ax, "y", names[0], "target")
+    elif left:
+        ax.set_ylabel(f"target ({len(names[0]):,})", fontsize=canvas.TICK)
+    if bottom and few:
+        canvas.label_ticks(ax, "x", names[1], "source")
+    elif bottom:
+        ax.set_xlabel(f"source ({len(names[1]):,})", fontsize=canvas.TICK)
+
+
+def _add_communities(ax: Axes, lowest: Axes, groups: list[Any]) -> None:
+    """A legend of the communities, under the lowest panel on the left."""
+    canvas.settle(ax)
+    drawn, whole = lowest.get_tightbbox(), ax.get_window_extent()
+    under = 0.0 if drawn is None else max((whole.y0 - drawn.y0) / whole.height, 0.0)
+    colors = {"unknown" if unknown(name) else name: color for name, color in category_colors(groups).items()}
+    add_row_legend(ax, colors, "community", "upper left", (0, -under - 0.01))
+
+
+def _add_bars(ax: Axes, images: dict[str, AxesImage], panels: list[Matrix]) -> None:
+    """A colour bar for each scale, on top of one another at the right."""
+    gap = 0.14
+    height = (1 - gap * (len(images) - 1)) / len(images)
+    for k, (scale, image) in enumerate(images.items()):
+        room = ax.inset_axes((0, 1 - height - k * (height + gap), 1, height))
+        room.set_axis_off()
+        values = np.concatenate([panel.values.ravel() for panel in panels if panel.scale == scale])
+        clipped = np.abs(values[np.isfinite(values)]).max(initial=0) > image.get_clim()[1] * (1 + 1e-9)
+        missing = bool(np.isnan(values).any())
+        canvas.add_colorbar(room, image, scale, extend="both" if clipped else "neither", missing=missing)

@@ -1,0 +1,104 @@
+"""Activity under the states: nodes ordered by the state in which each is most active."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from dynome.errors import InputError
+from dynome.viz import canvas
+from dynome.viz.blocks import add_strip
+from dynome.viz.order import resolved
+from dynome.viz.palette import MISSING
+from dynome.viz.recording import plot_recording
+from dynome.viz.states import state_colors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+Rows = Literal["state", "similarity"] | Sequence[str] | None
+
+_variables = ("spike_count", "activity")
+_label_pad = 0.045  # of the width, past the colours of the states
+_least = 1e-3  # of the time: a state that is rarer has no activity of its own
+
+
+def activity_of(recording: object) -> xr.DataArray:
+    """``spike_count``, else ``activity``, of a recording, or the array itself.
+
+    Raises
+    ------
+    InputError
+        If it is neither a recording nor an array over time and node.
+    """
+    if isinstance(recording, xr.DataArray):
+        found = recording
+    else:
+        name = next((v for v in _variables if isinstance(recording, xr.Dataset) and v in recording), _variables[0])
+        canvas.require_variables(recording, [name], "states over activity")
+        kind = {k: v for k, v in recording.attrs.items() if k == "node_kind"}  # type: ignore[attr-defined]
+        found = recording[name].assign_attrs(kind)  # type: ignore[index]
+    if not {"time", "node"} <= set(found.dims):
+        raise InputError(f"states are drawn over activity with dims time and node, found {tuple(map(str, found.dims))}")
+    return found
+
+
+def preferred(values: Floats, share: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The state in which each node is most active, and by how much.
+
+    Parameters
+    ----------
+    values : (n_time, n_node)
+        Activity; NaN does not count.
+    share : (n_time, n_state)
+        Probability of each state; NaN does not count.
+
+    Returns
+    -------
+    (n_node,), (n_node,)
+        Position of the state, -1 for a node that is never more active, and the difference of its mean activity there
+        to that of all time, in standard deviations.
+    """
+    known = np.isfinite(values)
+    weight = np.nan_to_num(share)
+    filled = np.where(known, values, 0.0)
+    time = weight.T @ known
+    mean = weight.T @ filled / np.where(time > 0, time, 1)
+    count = np.maximum(known.sum(axis=0), 1)
+    middle = filled.sum(axis=0) / count
+    spread = np.sqrt(np.maximum((filled**2).sum(axis=0) / count - middle**2, 0))
+    moving = spread > 1e-9 * np.maximum(np.abs(middle), 1e-300)
+    above = np.where((time > _least * count) & moving, (mean - middle) / np.where(moving, spread, 1), -np.inf)
+    best = above.argmax(axis=0)
+    top = above.max(axis=0)
+    return np.where(top > 0, best, -1), np.where(np.isfinite(top), top, 0.0)
+
+
+def raster_height(n_node: int) -> float:
+    """Inches for the activity."""
+    return float(np.clip(0.5 + 0.09 * n_node, 1.0, 3.4))
+
+
+def draw_raster(ax: Axes, activity: xr.DataArray, share: Floats, labels: Sequence[Any], order: Rows) -> None:
+    """The activity ``(time, node)`` as a heat map; beside each node the colour of the state it prefers."""
+    values, names = canvas.finite(activity), canvas.labels_of(activity, "node")
+    best, above = preferred(values, share)
+    if isinstance(order, str) and order == "state":
+        rank = np.lexsort((-above, np.where(best < 0, len(labels), best)))
+    else:
+        rank = resolved(order, values, names)
+    shown = activity.assign_coords(node=names).isel(node=rank)
+    plot_recording(shown, order=None, ax=ax)
+    if order == "state" and np.isfinite(values).any():
+        colors = dict(zip(map(str, range(len(labels))), state_colors(labels), strict=True)) | {"-1": MISSING}
+        groups = best[rank].astype(str)
+        spans = {g: (int(np.argmax(groups == g)), int(np.argmax(groups == g) + (groups == g).sum())) for g in colors}
+        add_strip(ax, "y", {g: s for g, s in spans.items() if s[0] < s[1]}, rank.size, colors, named=False)
+        ax.set_ylabel(f"{ax.get_ylabel()}\nby their state")
+        if not ax.get_yticks().size:
+            ax.yaxis.labelpad = _label_pad * ax.get_window_extent().width * 72 / ax.figure.dpi
