@@ -25,6 +25,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 import dynome as dy
 from dynome.dynamics.switching import fitting
+from dynome.inference.states.matching import state_accuracy
 
 N_TRAIN = 30
 CRITICAL = 2.58
@@ -68,7 +69,7 @@ def timed_starts(seconds: list[float]) -> Any:
 def scores(model: Any, data: xr.Dataset, test: xr.DataArray) -> dict[str, float]:
     """All that is asked of a fit."""
     path = model.decode(test)
-    found = dy.inference.state_accuracy(path, data.true_state.sel(session=test.session))
+    found = state_accuracy(path, data.true_state.sel(session=test.session))
     order = [int(np.flatnonzero(found.match == k)[0]) for k in range(data.sizes["state"])]
     results = model.results_.isel(state=order)
     coupling, truth = results.coupling.to_numpy(), data.coupling.to_numpy()
@@ -94,6 +95,7 @@ def scores(model: Any, data: xr.Dataset, test: xr.DataArray) -> dict[str, float]
 def run(seed: int, prior: str, restarts: int) -> None:
     data = dy.datasets.make_switching_glm(random_state=seed)
     train, test = data.spike_count[:N_TRAIN], data.spike_count[N_TRAIN:]
+    report(seed, "truth", scores(true_model(data), data, test), "")
     seconds: list[float] = []
     inner, timed = timed_starts(seconds)
     fitting.expectation_maximization = timed
@@ -101,7 +103,6 @@ def run(seed: int, prior: str, restarts: int) -> None:
         model = model_of(prior, data.sizes["state"], restarts, 0).fit(train)
     finally:
         fitting.expectation_maximization = inner
-    report(seed, "truth", scores(true_model(data), data, test), "")
     evidence = (model.results_.restart_evidence / train.size).to_numpy()
     cost = f"{max(seconds):.1f} ({sum(seconds) / len(seconds):.1f}); "
     starts = cost + " ".join(f"{e:.5f}" for e in evidence)
