@@ -7,7 +7,6 @@ known beforehand, so that restarts take turns.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from dynome.dynamics.glm.passes import Problem
 from dynome.dynamics.hmm.chain import Chain
+from dynome.dynamics.hmm.clustering import clusters as k_means
 from dynome.dynamics.switching.em import Fit, Parameters, expectation_maximization, maximized
 from dynome.dynamics.switching.emissions import Emissions
 from dynome.dynamics.switching.priors.contract import Prior
@@ -133,8 +133,6 @@ def clusters(emissions: Emissions, n_state: int, rng: np.random.Generator) -> ND
     rng : Generator
         Seeds the clustering.
     """
-    from sklearn.cluster import KMeans
-
     y, starts = emissions.problem.y, emissions.starts
     stretch = np.concatenate([np.arange(b - a) // _STRETCH for a, b in pairwise(starts)])
     new = np.diff(stretch, prepend=-1) != 0
@@ -147,12 +145,7 @@ def clusters(emissions: Emissions, n_state: int, rng: np.random.Generator) -> ND
         mean = np.sqrt(mean)
     spread = mean.std(axis=0)
     points = mean / np.where(spread > 0, spread, 1)
-    if np.unique(points, axis=0).shape[0] < n_state:
-        return np.asarray(rng.integers(n_state, size=first.size)[np.cumsum(new) - 1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of points that coincide: the states then begin alike
-        found = KMeans(n_state, n_init=1, max_iter=50, random_state=int(rng.integers(2**31))).fit_predict(points)
-    return np.asarray(np.asarray(found, np.int64)[np.cumsum(new) - 1])
+    return np.asarray(k_means(points, n_state, rng)[np.cumsum(new) - 1])
 
 
 def feature_moments(problem: Problem, most: int = 20_000) -> tuple[Array, Array]:

@@ -28,6 +28,7 @@ from dynome.dynamics.switching.population import Form, add_problems, emissions_o
 from dynome.dynamics.switching.prediction import mixed_mean
 from dynome.dynamics.switching.priors.choice import PriorName, prior_of
 from dynome.dynamics.switching.priors.contract import Prior
+from dynome.dynamics.switching.priors.wiring import connectome_classes
 from dynome.dynamics.switching.simulation import simulated
 from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData, no_target
@@ -200,6 +201,7 @@ class SwitchingGLM(Estimator):
         emissions = emissions_of(sequences, form)
         warn_of_silence(emissions, sequences)
         prior = prior_of(self.prior, self.connectome)
+        classes = None if self.connectome is None else connectome_classes(self.connectome, sequences.nodes)
         seed = seeds.resolve(self.random_state)
         options = Options(
             self.n_states,
@@ -211,7 +213,7 @@ class SwitchingGLM(Estimator):
             self.dwell_phases,
         )
         with progress.task(f"{self.n_restarts} starts of {self.n_states} states", self.n_restarts) as advance:
-            found = fits(emissions, prior, None, sequences, form, options, seed, advance)
+            found = fits(emissions, prior, classes, sequences, form, options, seed, advance)
         evidence = np.array([f.smoothed.evidence.sum() for f in found])
         fit = found[int(evidence.argmax())]
         errors = standard_errors(prior, fit)
