@@ -85,11 +85,11 @@ class RaisedCosineHistory(History):
 
     Notes
     -----
-    Bump :math:`j` is :math:`\frac12 + \frac12 \cos(\pi (x - c_j) / 2d)` within :math:`2d` of its centre :math:`c_j`, where
-    :math:`x = \log(l + b)` is a stretched lag [1]_. The centres lie :math:`d` apart, the first at lag 1; the last bump ends
-    at lag L + 1. The offset :math:`b` is the least that keeps neighbouring centres at least one bin apart, as bumps
-    narrower than a bin could not be told apart: many bumps over few lags are nearly evenly spaced. Bumps are then
-    scaled to sum to 1 over lags.
+    Bump :math:`j` is :math:`\frac12 + \frac12 \cos(\pi (x - c_j) / 2d)` within :math:`2d` of its centre :math:`c_j`,
+    where :math:`x = \log(l + b)` is a stretched lag [1]_. The centres lie :math:`d` apart, the first at lag 1; the last
+    bump ends at lag L + 1. The offset :math:`b` is 1, or the least that keeps neighbouring centres at least one bin
+    apart, as bumps narrower than a bin could not be told apart: many bumps over few lags are nearly evenly spaced.
+    Bumps are then scaled to sum to 1 over lags.
 
     References
     ----------

@@ -1,9 +1,9 @@
 r"""Multinomial logistic regression on soft labels: classes of behaviour, and transitions that inputs drive.
 
 Every class has coefficients, and those of a column sum to 0 over classes, so that no class is a reference and renaming
-classes renames results. Rows carry weights, not labels: row :math:`t` counts :math:`r_{tk}` times as class :math:`k`, as
-a posterior over hidden states asks for. Newton's method with the exact Hessian and backtracking: the objective never
-falls.
+classes renames results. Rows carry weights, not labels: row :math:`t` counts :math:`r_{tk}` times as class :math:`k`,
+as a posterior over hidden states asks for. Newton's method with the exact Hessian and backtracking: the objective
+never falls.
 """
 
 from __future__ import annotations
@@ -298,14 +298,14 @@ def _moments(groups: Sequence[_Group], precision: Array, coefficient: Array) -> 
     score = -precision[:, None] * coefficient
     information = np.zeros((n_column, n_class, n_column, n_class))
     for group in groups:
-        here = np.ix_(group.columns, range(n_class), group.columns, range(n_class))
+        here = np.ix_(group.columns, np.arange(n_class), group.columns, np.arange(n_class))
         for features, labels in group.chunks():
             logp = scipy.special.log_softmax(features @ coefficient[group.columns], axis=1)
             probability, weight = np.exp(logp), labels.sum(axis=1, keepdims=True)
             value += float((labels * logp).sum())
             score[group.columns] += features.T @ (labels - weight * probability)
             information[here] += _information(features, probability, weight)
-    columns, classes = np.ix_(range(n_column), range(n_class))
+    columns, classes = np.ix_(np.arange(n_column), np.arange(n_class))
     information[columns, classes, columns, classes] += precision[:, None]
     return _Moments(value, score, information)
 

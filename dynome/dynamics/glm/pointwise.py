@@ -15,18 +15,35 @@ from typing import Any, Final, get_args
 import numpy as np
 from numba import njit
 
-from dynome.dynamics.glm.elementary import exp, log, log1p
-from dynome.dynamics.glm.laws import HIGHEST, LOWEST, RATE_FLOOR, Law, Link
+from dynome.dynamics.glm.law_loops import (
+    add_count_terms,
+    bernoulli,
+    bernoulli_slopes,
+    count_table,
+    gaussian,
+    gaussian_slopes,
+    negative_binomial,
+    negative_binomial_slopes,
+    poisson,
+    poisson_slopes,
+    spreads,
+)
+from dynome.dynamics.glm.laws import Law, Link
+from dynome.dynamics.glm.link_loops import (
+    exp_rates,
+    exp_ratios,
+    identity_rates,
+    identity_ratios,
+    sigmoid_rates,
+    sigmoid_ratios,
+    softplus_rates,
+    softplus_ratios,
+)
 
 _POISSON, _BERNOULLI, _NEGATIVE_BINOMIAL, _GAUSSIAN = range(4)
 _EXP, _SOFTPLUS, _SIGMOID, _IDENTITY = range(4)
 _BLOCK: Final = 1024  # elements of a block: its buffers stay in the innermost cache
-_TABLE: Final = 64  # counts up to which the sums of the negative binomial law are looked up
-_LEAST_ALPHA: Final = 1e-12  # a negative binomial law so little dispersed is the Poisson law
-_FAR: Final = 80.0  # e^-80 is nothing beside 1, and a normal number in float32
-
-_FAST = {"contract"}
-_SUMS = {"contract", "reassoc", "nsz"}
+_PADDING: Final = 40  # elements between buffers, whose addresses would else agree in their low bits
 
 
 def law_code(law: Law) -> int:
@@ -96,35 +113,32 @@ def add_log_probabilities(
     """
     n_bin, n_node = eta.shape
     rows = max(1, _BLOCK // max(n_node, 1))
-    size = rows * n_node
-    log_rate, rate, logp = np.empty(size, eta.dtype), np.empty(size, eta.dtype), np.empty(size, eta.dtype)
-    spread, terms = _spread(law, dispersion, rows, y)
+    buffers = np.empty((2, rows * n_node + _PADDING), eta.dtype)
+    spread, table = _spread_and_table(law, dispersion, rows, eta)
     flat_y, flat_eta = y.reshape(-1), eta.reshape(-1)
     for b in range(0, n_bin, rows):
         end = min(b + rows, n_bin)
-        x, e = flat_y[b * n_node : end * n_node], flat_eta[b * n_node : end * n_node]
+        here, there = b * n_node, end * n_node
+        x, e = flat_y[here:there], flat_eta[here:there]
+        value, rate = buffers[0, : there - here], buffers[1, : there - here]
         if link == _EXP:
-            _exp_rates(e, log_rate, rate)
+            exp_rates(e, value, rate)
         elif link == _SOFTPLUS:
-            _softplus_rates(e, log_rate, rate)
+            softplus_rates(e, value, rate)
         elif link == _SIGMOID:
-            _sigmoid_rates(e, log_rate, rate)
+            sigmoid_rates(e, value, rate)
         elif law == _POISSON:
-            _identity_rates(e, log_rate, rate)
+            identity_rates(e, value, rate)
         if law == _POISSON:
-            _poisson(x, log_rate, rate, logp)
+            poisson(x, value, rate)
         elif law == _BERNOULLI:
-            _bernoulli(x, e, log_rate, logp)
+            bernoulli(x, e, value)
         elif law == _NEGATIVE_BINOMIAL:
-            _negative_binomial(x, log_rate, rate, spread, logp)
-            _add_count_terms(x, terms, spread, n_node, logp)
+            negative_binomial(x, spread, value, rate)
+            add_count_terms(x, table, spread, value)
         else:
-            _gaussian(x, e, spread, logp)
-        for r in range(end - b):
-            out[b + r] += _sum(logp[r * n_node : (r + 1) * n_node])
-            if weight.size:
-                for n in range(n_node):
-                    value[n] += weight[b + r] * logp[r * n_node + n]
+            gaussian(x, e, spread, value)
+        _add_row_sums(value, out[b:end])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -147,258 +161,74 @@ def weighted_derivatives(
     """
     n_bin, n_node = eta.shape
     rows = max(1, _BLOCK // max(n_node, 1))
-    size = rows * n_node
-    log_rate, rate, ratio = np.empty(size, eta.dtype), np.empty(size, eta.dtype), np.empty(size, eta.dtype)
-    logp = np.empty(size, eta.dtype)
-    spread, terms = _spread(law, dispersion, rows, y)
+    buffers = np.empty((4, rows * n_node + _PADDING), eta.dtype)
+    spread, table = _spread_and_table(law, dispersion, rows, eta)
     flat_y, flat_eta = y.reshape(-1), eta.reshape(-1)
     flat_score, flat_information = score.reshape(-1), information.reshape(-1)
     for b in range(0, n_bin, rows):
         end = min(b + rows, n_bin)
         here, there = b * n_node, end * n_node
-        x, e, u, v = flat_y[here:there], flat_eta[here:there], flat_score[here:there], flat_information[here:there]
+        x, e = flat_y[here:there], flat_eta[here:there]
+        logp, rate, ratio = buffers[0, : there - here], buffers[1, : there - here], buffers[2, : there - here]
+        work = buffers[3, : there - here]
         if link == _EXP:
-            _exp_ratios(e, log_rate, rate, ratio)
+            exp_ratios(e, logp, rate, ratio)
         elif link == _SOFTPLUS:
-            _softplus_ratios(e, log_rate, rate, ratio)
+            softplus_ratios(e, logp, rate, ratio)
         elif link == _SIGMOID:
-            _sigmoid_ratios(e, log_rate, rate, ratio)
+            sigmoid_ratios(e, logp, rate, ratio)
         elif law == _POISSON:
-            _identity_ratios(e, log_rate, rate, ratio)
+            identity_ratios(e, logp, rate, ratio)
         if law == _POISSON:
-            _poisson_slopes(x, log_rate, rate, ratio, logp, u, v)
+            poisson_slopes(x, logp, rate, ratio)
         elif law == _BERNOULLI:
-            _bernoulli_slopes(x, e, log_rate, rate, ratio, logp, u, v)
+            bernoulli_slopes(x, e, logp, rate, ratio)
         elif law == _NEGATIVE_BINOMIAL:
-            _negative_binomial_slopes(x, log_rate, rate, ratio, spread, logp, u, v)
-            _add_count_terms(x, terms, spread, n_node, logp)
+            negative_binomial_slopes(x, spread, logp, rate, ratio, work)
+            add_count_terms(x, table, spread, logp)
         else:
-            _gaussian_slopes(x, e, spread, logp, u, v)
-        for r in range(end - b):
-            w = weight[b + r]
-            for n in range(n_node):
-                i = r * n_node + n
-                value[n] += w * logp[i]
-                u[i] *= w
-                v[i] *= w
-
-
-@njit(cache=True, nogil=True, fastmath=_SUMS)
-def _sum(x):  # type: ignore[no-untyped-def]
-    total = x.dtype.type(0)
-    for i in range(x.size):
-        total += x[i]
-    return total
+            gaussian_slopes(x, e, spread, logp, rate, ratio)
+        _repeat(weight[b:end], work)
+        _weigh(work, rate, flat_information[here:there])
+        _weigh(work, ratio, flat_score[here:there])
+        _weigh(work, logp, logp)
+        _add_column_sums(logp, value)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _spread(law, dispersion, rows, y):  # type: ignore[no-untyped-def]
-    """What the dispersion of each node says, repeated along a block, and sums of the negative binomial law."""
-    n_node = dispersion.size
-    spread = np.empty((2, rows * n_node if law == _NEGATIVE_BINOMIAL or law == _GAUSSIAN else 0), y.dtype)
-    for i in range(spread.shape[1]):
-        d = np.float64(dispersion[i % n_node])
-        if law == _GAUSSIAN:
-            spread[0, i], spread[1, i] = 1 / d, -0.5 * np.log(d)
-        else:
-            d = max(d, _LEAST_ALPHA)
-            spread[0, i], spread[1, i] = d, 1 / d
-    terms = np.zeros((n_node if law == _NEGATIVE_BINOMIAL else 0, _TABLE + 1))
-    for n in range(terms.shape[0]):
-        alpha = max(np.float64(dispersion[n]), _LEAST_ALPHA)
-        for k in range(_TABLE):
-            terms[n, k + 1] = terms[n, k] + np.log1p(alpha * k)
-    return spread, terms
+def _spread_and_table(law, dispersion, rows, eta):  # type: ignore[no-untyped-def]
+    dispersed = law in (_GAUSSIAN, _NEGATIVE_BINOMIAL)
+    table = count_table(dispersion[: dispersion.size if law == _NEGATIVE_BINOMIAL else 0])
+    return spreads(law == _GAUSSIAN, dispersion[: dispersion.size if dispersed else 0], rows, eta), table
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _add_count_terms(y, terms, spread, n_node, value):  # type: ignore[no-untyped-def]
-    """Add ``log Gamma(y + 1/alpha) - log Gamma(1/alpha) + y log alpha``, the sum of ``log(1 + k alpha)`` for k < y."""
-    n = 0
-    for i in range(y.size):
-        if y[i] <= _TABLE:
-            value[i] += terms[n, np.int64(y[i])]
-        elif y[i] > _TABLE:  # Stirling's series is exact from there on
-            alpha, r = np.float64(spread[0, i]), np.float64(spread[1, i]) + _TABLE
-            d = np.float64(y[i]) - _TABLE
-            tail = (r + d - 0.5) * np.log1p(d / r) - d + d * np.log1p(alpha * _TABLE)
-            tail += (1 / (r + d) - 1 / r) / 12 - (1 / (r + d) ** 3 - 1 / r**3) / 360
-            value[i] += terms[n, _TABLE] + tail
-        n = n + 1 if n + 1 < n_node else 0
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
+def _add_row_sums(values, out):  # type: ignore[no-untyped-def]
+    n_node = values.size // out.size
+    for r in range(out.size):
+        row = values[r * n_node : (r + 1) * n_node]
+        total = values.dtype.type(0)
+        for i in range(row.size):
+            total += row[i]
+        out[r] += total
 
 
-# Links. `ratio` is the derivative of the logarithm of the rate by the activation; that of the rate is ratio * rate.
-# A comparison with NaN is false, and NaN goes through.
+@njit(cache=True, nogil=True)
+def _add_column_sums(values, out):  # type: ignore[no-untyped-def]
+    for r in range(values.size // max(out.size, 1)):
+        row = values[r * out.size : (r + 1) * out.size]
+        for n in range(out.size):
+            out[n] += row[n]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _exp_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
-    low, high = eta.dtype.type(LOWEST), eta.dtype.type(HIGHEST)
-    for i in range(eta.size):
-        e = high if eta[i] > high else eta[i]
-        log_rate[i] = e
-        rate[i] = exp(low if e < low else e)
+@njit(cache=True, nogil=True)
+def _repeat(weight, out):  # type: ignore[no-untyped-def]
+    n_node = out.size // weight.size
+    for r in range(weight.size):
+        out[r * n_node : (r + 1) * n_node] = weight[r]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _exp_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
-    low, high = eta.dtype.type(LOWEST), eta.dtype.type(HIGHEST)
-    zero, one = eta.dtype.type(0), eta.dtype.type(1)
-    for i in range(eta.size):
-        e = high if eta[i] > high else eta[i]
-        log_rate[i] = e
-        rate[i] = exp(low if e < low else e)
-        ratio[i] = zero if eta[i] > high else one
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _softplus_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
-    low, far, zero = eta.dtype.type(LOWEST), eta.dtype.type(_FAR), eta.dtype.type(0)
-    for i in range(eta.size):
-        e = low if eta[i] < low else eta[i]
-        size = abs(e)
-        soft = log1p(exp(-(far if size > far else size))) + (e if e > zero else zero)
-        rate[i] = soft
-        log_rate[i] = log(soft) + (eta[i] - low if eta[i] < low else zero)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _softplus_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
-    low, far = eta.dtype.type(LOWEST), eta.dtype.type(_FAR)
-    zero, one = eta.dtype.type(0), eta.dtype.type(1)
-    for i in range(eta.size):
-        e = low if eta[i] < low else eta[i]
-        size = abs(e)
-        u = exp(-(far if size > far else size))
-        soft = log1p(u) + (e if e > zero else zero)
-        rate[i] = soft
-        log_rate[i] = log(soft) + (eta[i] - low if eta[i] < low else zero)
-        ratio[i] = (u if e < zero else one) / ((one + u) * soft)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _sigmoid_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
-    low, far = eta.dtype.type(LOWEST), eta.dtype.type(_FAR)
-    zero, one = eta.dtype.type(0), eta.dtype.type(1)
-    for i in range(eta.size):
-        e = low if eta[i] < low else eta[i]
-        size = abs(e)
-        u = exp(-(far if size > far else size))
-        rate[i] = (u if e < zero else one) / (one + u)
-        log_rate[i] = (eta[i] if eta[i] < zero else zero) - log1p(u)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _sigmoid_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
-    low, far = eta.dtype.type(LOWEST), eta.dtype.type(_FAR)
-    zero, one = eta.dtype.type(0), eta.dtype.type(1)
-    for i in range(eta.size):
-        e = low if eta[i] < low else eta[i]
-        size = abs(e)
-        u = exp(-(far if size > far else size))
-        whole = one / (one + u)
-        rate[i] = whole * (u if e < zero else one)
-        ratio[i] = whole * (one if e < zero else u)
-        log_rate[i] = (eta[i] if eta[i] < zero else zero) - log1p(u)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _identity_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
-    floor = eta.dtype.type(RATE_FLOOR)
-    for i in range(eta.size):
-        rate[i] = floor if eta[i] < floor else eta[i]
-        log_rate[i] = log(rate[i])
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _identity_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
-    floor, zero, one = eta.dtype.type(RATE_FLOOR), eta.dtype.type(0), eta.dtype.type(1)
-    for i in range(eta.size):
-        e = floor if eta[i] < floor else eta[i]
-        rate[i] = e
-        log_rate[i] = log(e)
-        ratio[i] = zero if eta[i] < floor else one / e
-
-
-# Laws. A missing observation is not equal to itself.
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _poisson(y, log_rate, rate, value):  # type: ignore[no-untyped-def]
-    zero = y.dtype.type(0)
-    for i in range(y.size):
-        logp = y[i] * log_rate[i] - rate[i]
-        value[i] = zero if y[i] != y[i] else logp
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _poisson_slopes(y, log_rate, rate, ratio, value, score, information):  # type: ignore[no-untyped-def]
-    zero = y.dtype.type(0)
-    for i in range(y.size):
-        missing = y[i] != y[i]
-        slope = ratio[i] * rate[i]
-        value[i] = zero if missing else y[i] * log_rate[i] - rate[i]
-        score[i] = zero if missing else y[i] * ratio[i] - slope
-        information[i] = zero if missing else ratio[i] * slope
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _bernoulli(y, eta, log_rate, value):  # type: ignore[no-untyped-def]
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    for i in range(y.size):
-        logp = log_rate[i] - (one - y[i]) * eta[i]
-        value[i] = zero if y[i] != y[i] else logp
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _bernoulli_slopes(y, eta, log_rate, rate, ratio, value, score, information):  # type: ignore[no-untyped-def]
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    for i in range(y.size):
-        missing = y[i] != y[i]
-        value[i] = zero if missing else log_rate[i] - (one - y[i]) * eta[i]
-        score[i] = zero if missing else y[i] * ratio[i] - (one - y[i]) * rate[i]
-        information[i] = zero if missing else rate[i] * ratio[i]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _negative_binomial(y, log_rate, rate, spread, value):  # type: ignore[no-untyped-def]
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    for i in range(y.size):
-        x = spread[0, i] * rate[i]
-        w = one + x
-        grown = log(w) + (x - (w - one)) / w  # log(1 + x), of which w has lost the low digits of x
-        value[i] = zero if y[i] != y[i] else y[i] * (log_rate[i] - grown) - spread[1, i] * grown
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _negative_binomial_slopes(y, log_rate, rate, ratio, spread, value, score, information):  # type: ignore[no-untyped-def]
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    for i in range(y.size):
-        missing = y[i] != y[i]
-        x = spread[0, i] * rate[i]
-        w = one + x
-        part = one / w
-        grown = log(w) + (x - (w - one)) * part
-        pull = ratio[i] * part
-        value[i] = zero if missing else y[i] * (log_rate[i] - grown) - spread[1, i] * grown
-        score[i] = zero if missing else pull * (y[i] - rate[i])
-        information[i] = zero if missing else pull * ratio[i] * rate[i]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _gaussian(y, eta, spread, value):  # type: ignore[no-untyped-def]
-    zero, half = y.dtype.type(0), y.dtype.type(0.5)
-    for i in range(y.size):
-        gap = y[i] - eta[i]
-        value[i] = zero if y[i] != y[i] else spread[1, i] - half * gap * gap * spread[0, i]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _gaussian_slopes(y, eta, spread, value, score, information):  # type: ignore[no-untyped-def]
-    zero, half = y.dtype.type(0), y.dtype.type(0.5)
-    for i in range(y.size):
-        missing = y[i] != y[i]
-        pull = (y[i] - eta[i]) * spread[0, i]
-        value[i] = zero if missing else spread[1, i] - half * (y[i] - eta[i]) * pull
-        score[i] = zero if missing else pull
-        information[i] = zero if missing else spread[0, i]
+@njit(cache=True, nogil=True)
+def _weigh(weight, values, out):  # type: ignore[no-untyped-def]
+    for i in range(weight.size):
+        out[i] = weight[i] * values[i]
