@@ -67,7 +67,7 @@ class Design:
         self.dtype = np.dtype(dtype)
         self.kernels, self.starts = np.asarray(kernels, float), np.asarray(starts, np.int64)
         missing, lost = np.isnan(y), np.isnan(covariates)
-        self.past = np.where(missing, 0, y).astype(self.dtype) if missing.any() else np.asarray(y, self.dtype)
+        self.past = np.where(missing, 0, y).astype(self.dtype) if missing.any() else np.ascontiguousarray(y, self.dtype)
         self.covariates = np.where(lost, 0, covariates).astype(self.dtype)
         self.usable = ~(
             _reached(np.asarray(missing.any(axis=1)), self.kernels.shape[1], self.starts) | lost.any(axis=1)

@@ -17,7 +17,7 @@ from dynome.dynamics.glm.passes import Curvature
 Array = NDArray[np.float64]
 
 _DAMPING = (1e-10, 1e-8, 1e-6, 1e-4, 1e-2)  # of the diagonal; the first that makes the matrix positive definite
-DEAD = 1e-13  # of the largest diagonal entry: a feature that never varied where the target could tell
+DEAD = 1e-100  # diagonal entry of a feature that is 0 in every bin that a state has
 
 
 class Penalty(NamedTuple):
@@ -109,7 +109,7 @@ def _together(a: Array, g: Array) -> Array:
 def _solved(a: Array, right: Array) -> Array:
     """Solutions of ``a @ x = right``, scaled to a unit diagonal and damped; 0 where the diagonal is."""
     diagonal = np.einsum("snpp->snp", a)
-    alive = diagonal > DEAD * np.maximum(diagonal.max(axis=2, keepdims=True, initial=0), np.finfo(float).tiny)
+    alive = diagonal > DEAD
     scale = np.where(alive, 1 / np.sqrt(np.where(alive, diagonal, 1.0)), 0.0)
     unit = a * scale[:, :, :, None] * scale[:, :, None, :]
     np.einsum("snpp->snp", unit)[...] = 1.0

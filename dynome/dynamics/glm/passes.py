@@ -29,6 +29,7 @@ Floats = NDArray[np.floating]
 CERTAIN = 1e-10  # a bin whose weight is below this does not belong to the state
 _ROWS = 1024  # bins at a time: enough for a matrix product to run at its speed
 _BLOCK = 2**21  # bytes of products of features at a time: about a level-2 cache
+_COUNTED = 10**6  # counts up to which a table of their factorials is made
 _REACH = 3.0  # change of the predictor, root mean square, that a quadratic model of a curved law is trusted for
 
 
@@ -57,14 +58,21 @@ class Problem:
     @cached_property
     def observed(self) -> Floats:
         """`y` in the arithmetic of the design, NaN in bins whose features are not known."""
-        y = np.asarray(self.y, self.design.dtype)
+        y = np.ascontiguousarray(self.y, self.design.dtype)
         return y if self.design.usable.all() else np.where(self.design.usable[:, None], y, np.nan).astype(y.dtype)
 
     @cached_property
     def constant(self) -> Array:
         """Terms of the log likelihood of every bin that no parameter changes: ``(n_bin,)``."""
-        chunks = _chunks(self.design.n_bin, _ROWS)
-        return np.concatenate([constant(self.observed[a:b], self.law).sum(axis=1) for a, b in chunks])
+        most = np.nanmax(self.observed, initial=0)
+        known = most < _COUNTED and self.law in ("poisson", "negative_binomial")
+        terms = np.append(constant(np.arange(most + 1 if known else 0), self.law), 0)  # the last is for missing
+
+        def looked_up(y: Floats) -> Array:
+            return np.asarray(terms[np.where(np.isnan(y), terms.size - 1, y).astype(np.int64)])
+
+        blocks = (self.observed[a:b] for a, b in _chunks(self.design.n_bin, _ROWS))
+        return np.concatenate([(looked_up(y) if known else constant(y, self.law)).sum(axis=1) for y in blocks])
 
 
 class Emission(NamedTuple):

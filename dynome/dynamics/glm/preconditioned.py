@@ -211,7 +211,7 @@ def _preconditioner(
 def _factor(matrix: Array) -> tuple[Array, Array]:
     """Cholesky factor of a damped matrix with a unit diagonal, and what scales it to that."""
     diagonal = matrix.diagonal()
-    alive = diagonal > DEAD * max(diagonal.max(initial=0.0), np.finfo(float).tiny)
+    alive = diagonal > DEAD
     scale = np.where(alive, 1 / np.sqrt(np.where(alive, diagonal, 1.0)), 0.0)
     return damped_factor(matrix * scale[:, None] * scale + np.diag(~alive * 1.0)), scale
 
