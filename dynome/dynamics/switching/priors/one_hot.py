@@ -40,6 +40,7 @@ from dynome.dynamics.switching.priors.self_history import (
     start_self,
 )
 from dynome.dynamics.switching.priors.strengths import (
+    CLASSES,
     Strengths,
     bound_of,
     log_evidence,
@@ -52,7 +53,8 @@ from dynome.dynamics.switching.priors.strengths import (
     within_and_between,
 )
 
-_ROUNDS = 3  # of classes, tables and strengths in turn, when the information is renewed
+_ROUNDS = 5  # of classes, tables and strengths in turn, when the information is renewed
+_TABLE_STEPS = 5  # they are cheap and EM is slow
 _HALVINGS = 4
 _ALWAYS = 1.0  # pseudo-draws of each class: no frequency is zero
 _BETA = 1.0  # pseudo-draws for and against the connectome
@@ -200,7 +202,8 @@ class OneHotPrior(Prior):
                 _matrix(shared, belief.covered),
                 {"units": "1", "long_name": "probability of the class in any state"},
             ),
-            "edge_class": (
+            "edge_class": (("edge_class",), np.array(CLASSES), {"long_name": "class of an edge"}),
+            "edge_class_posterior": (
                 ("state", "target", "source", "edge_class"),
                 np.moveaxis(_matrix(classes.probability.swapaxes(1, 2), belief.covered), -1, 0),
                 {"units": "1", "long_name": "posterior probability of the class"},
@@ -272,10 +275,18 @@ class OneHotPrior(Prior):
         return belief._replace(classes=self._classes(pull, slice(None), belief))
 
     def _with_tables(self, belief: OneHotBelief) -> OneHotBelief:
-        """One EM step on frequencies, trust and concentration: who drew from the base, and from which part of it."""
-        tables, counts = belief.tables, belief.classes.counts
+        """Frequencies, trust and concentration by a few EM steps, given the classes."""
+        counts, tables = belief.classes.counts, belief.tables
+        for _ in range(_TABLE_STEPS):
+            tables = self._stepped_tables(counts, tables)
         n_edge, _, n = counts.shape
-        n_state = n - 1
+        before, after = (urn(t.base(n_edge), t.concentration, n - 1) for t in (belief.tables, tables))
+        relative = belief.classes.relative + (counts * (after - before)).sum((1, 2))
+        return belief._replace(tables=tables, classes=belief.classes._replace(relative=relative))
+
+    def _stepped_tables(self, counts: Array, tables: Tables) -> Tables:
+        """One EM step: who drew from the base, and from which part of it."""
+        n_edge, _, n = counts.shape
         base = tables.base(n_edge)
         draws = expected_draws(counts, base, tables.concentration)
         trust, common = 0.0, draws
@@ -286,12 +297,9 @@ class OneHotPrior(Prior):
         frequency = common.sum(0) + _ALWAYS
         concentration = tables.concentration
         if self.concentration is None:
-            later = n_edge * float((1 / (concentration + np.arange(n_state))).sum())
+            later = n_edge * float((1 / (concentration + np.arange(n - 1))).sum())
             concentration = (float(draws.sum()) + self.guard) / (later + self.guard / 2)
-        new = Tables(frequency / frequency.sum(), concentration, trust, tables.told)
-        change = urn(new.base(n_edge), concentration, n_state) - urn(base, tables.concentration, n_state)
-        relative = belief.classes.relative + (counts * change).sum((1, 2))
-        return belief._replace(tables=new, classes=belief.classes._replace(relative=relative))
+        return Tables(frequency / frequency.sum(), concentration, trust, tables.told)
 
     def _tables_density(self, tables: Tables) -> float:
         """Log density of what keeps frequencies, trust and concentration off their ends, up to constants."""

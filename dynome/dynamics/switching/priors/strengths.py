@@ -1,4 +1,4 @@
-r"""The law of a coupling given its class: near zero where there is no edge, near a strength of its sign where there is one.
+r"""The law of a coupling given its class: near zero without an edge, near a strength of its sign with one.
 
 That is ``N(-mu, sd^2)``, ``N(0, spike^2)`` or ``N(mu, sd^2)``, for each basis function.
 

@@ -8,44 +8,13 @@ import pytest
 from hypothesis import given, settings
 from scipy.special import gammaln, logsumexp
 from scipy.stats import norm
+from simulated_couplings import balanced, fitted, hard_classes, wiring
 
 from dynome.dynamics.switching.priors.choice import prior_of
 from dynome.dynamics.switching.priors.class_tables import class_posterior, expected_draws, urn
 from dynome.dynamics.switching.priors.gaussian import GaussianPrior
 from dynome.dynamics.switching.priors.one_hot import OneHotPrior
 from dynome.errors import InputError
-
-
-def wiring(seed, n_state=5, n_node=20, n_basis=1, noise=0.3, share=0.2):
-    """Classes (state, target, source), couplings, and what an exactly quadratic likelihood says of them."""
-    rng = np.random.default_rng(seed)
-    table = rng.dirichlet([share, 2 - 2 * share, share], size=(n_node, n_node))
-    draw = rng.random((n_state, n_node, n_node, 1))
-    classes = (draw > table.cumsum(-1)[..., :2]).sum(-1) - 1
-    strength = np.log1p(3 * rng.random(classes.shape))
-    true = (classes * strength)[..., None] * np.ones(n_basis)
-    information = rng.gamma(3, 1 / 3, true.shape) / noise**2
-    return classes, true, true + rng.normal(size=true.shape) / np.sqrt(information), information
-
-
-def fitted(prior, estimate, information, free=None, prior_class=None, n_iter=25, n_told=8):
-    free = np.ones(estimate.shape[1:3], dtype=bool) if free is None else free
-    belief, coupling = prior.start(estimate, free, prior_class), np.zeros_like(estimate)
-    for k in range(n_iter):
-        quadratic = prior.quadratic(coupling, belief)
-        total = information + quadratic.precision
-        coupling = (information * estimate + quadratic.precision * quadratic.mean) / total
-        belief = prior.refined(coupling, 1 / total if k < n_told else None, belief)
-    return coupling, belief
-
-
-def balanced(classes, found):
-    off = ~np.eye(classes.shape[1], dtype=bool)
-    return np.mean([(found[:, off][classes[:, off] == c] == c).mean() for c in (-1, 0, 1)])
-
-
-def hard_classes(prior, belief):
-    return np.nan_to_num(prior.labelled(belief)["edge_class"][1]).argmax(-1) - 1
 
 
 def urn_by_definition(assignment, base, concentration):
@@ -197,7 +166,7 @@ def test_turning_all_signs_exchanges_inhibition_and_excitation(seed):
     prior = OneHotPrior()
     _, belief = fitted(prior, estimate, information, n_iter=8, n_told=3)
     _, other = fitted(prior, -estimate, information, n_iter=8, n_told=3)
-    a, b = (prior.labelled(x)["edge_class"][1] for x in (belief, other))
+    a, b = (prior.labelled(x)["edge_class_posterior"][1] for x in (belief, other))
     np.testing.assert_allclose(a, b[..., ::-1], atol=1e-7)
 
 
@@ -206,7 +175,7 @@ def test_couplings_of_which_nothing_is_known_keep_the_classes_of_all_edges():
     information[:, 3] = 1e-12
     prior = OneHotPrior()
     _, belief = fitted(prior, estimate, information)
-    found = prior.labelled(belief)["edge_class"][1][:, 3, 5:]
+    found = prior.labelled(belief)["edge_class_posterior"][1][:, 3, 5:]
     np.testing.assert_allclose(found, np.broadcast_to(belief.tables.frequency, found.shape), atol=1e-3)
 
 
@@ -215,7 +184,7 @@ def test_results_hold_probabilities_for_every_edge_and_none_for_the_diagonal():
     prior = OneHotPrior()
     found = prior.labelled(fitted(prior, estimate, information, n_iter=4)[1])
     off = ~np.eye(7, dtype=bool)
-    for name in ("edge_class_probability", "edge_class"):
+    for name in ("edge_class_probability", "edge_class_posterior"):
         values = found[name][1]
         np.testing.assert_allclose(values[..., off, :].sum(-1), 1)
         assert np.isnan(values[..., ~off, :]).all()

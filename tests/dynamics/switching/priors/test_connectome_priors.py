@@ -1,0 +1,127 @@
+"""Evidence for connectomes as priors on classes: how classes are read, and what is learnt with right and wrong ones."""
+
+import numpy as np
+import pytest
+from simulated_couplings import balanced, fitted, hard_classes, wiring
+
+from dynome.connectome import from_edges
+from dynome.datasets import load_celegans_connectome
+from dynome.dynamics.switching.priors.one_hot import OneHotPrior
+from dynome.dynamics.switching.priors.wiring import connectome_classes
+from dynome.errors import InputError, SchemaError
+
+INH, NONE, EXC = 0, 1, 2
+
+
+def classes_of(*edges, nodes=("a", "b", "c"), units="synapses", **columns):
+    """Class probabilities (target, source, 3) of edges (source, target, weight); node d drives all others."""
+    source, target, weight = zip(*edges, *(("d", x, edges[0][2]) for x in "abc"), strict=True)
+    unknown = {"sign": 0, "neurotransmitter": "", "edge_type": "chemical"}
+    more = {name: [*values, *[unknown[name]] * 3] for name, values in columns.items()}
+    table = {"source": source, "target": target, "weight": weight} | more
+    return connectome_classes(from_edges(table, units=units), list(nodes))
+
+
+def told(table, seed, right=True):
+    """What a connectome that knows the class tables would say of the edges; a wrong one has its nodes mixed up."""
+    order = np.random.default_rng(seed).permutation(len(table))
+    likely = np.eye(3)[table.argmax(-1)] * 0.9 + 0.1 / 3
+    return likely if right else likely[np.ix_(order, order)]
+
+
+def test_presence_grows_with_the_count_and_absence_is_never_certain():
+    few, many = classes_of(("a", "b", 1))[1, 0], classes_of(("a", "b", 30))[1, 0]
+    assert few[NONE] == pytest.approx(0.49)
+    assert many[NONE] < 0.05
+    absent = classes_of(("a", "b", 1))[2, 0]
+    np.testing.assert_allclose(absent, [0.01, 0.98, 0.01])
+
+
+def test_rows_are_targets_and_columns_sources():
+    found = classes_of(("a", "b", 5))
+    assert found[1, 0, NONE] < 0.2 < found[0, 1, NONE]
+
+
+def test_signs_are_used_and_unknown_signs_are_shared_out():
+    found = classes_of(("a", "b", 9), ("a", "c", 9), ("b", "c", 9), sign=[-1, 1, 0])
+    assert found[1, 0, INH] > 0.85 > 0.05 > found[1, 0, EXC]
+    assert found[2, 0, EXC] > 0.85 > 0.05 > found[2, 0, INH]
+    assert found[2, 1, INH] == found[2, 1, EXC]
+
+
+def test_transmitters_decide_where_no_sign_is_told():
+    edges = ("a", "b", 9), ("a", "c", 9), ("b", "c", 9), ("c", "b", 9)
+    transmitters = ["GABA", "acetylcholine", "glutamate", "gaba"]
+    found = classes_of(*edges, neurotransmitter=transmitters, sign=[0, 0, 0, 1])
+    assert found[1, 0].argmax() == INH
+    assert found[2, 0].argmax() == EXC
+    assert found[2, 1, INH] == found[2, 1, EXC]
+    assert found[1, 2].argmax() == EXC
+
+
+def test_gap_junctions_excite_in_both_directions_and_edge_types_add_up():
+    apart = classes_of(("a", "b", 2), edge_type=["gap_junction"])
+    assert apart[1, 0].argmax() == apart[0, 1].argmax() == EXC
+    both = classes_of(("a", "b", 2), ("a", "b", 2), edge_type=["chemical", "gap_junction"])
+    assert both[1, 0, NONE] < apart[1, 0, NONE]
+
+
+def test_weights_without_a_count_are_taken_in_medians_and_their_signs_kept():
+    one = classes_of(("a", "b", 0.5), ("b", "c", -0.5), ("a", "c", 5.0), units="1")
+    ten = classes_of(("a", "b", 5.0), ("b", "c", -5.0), ("a", "c", 50.0), units="1")
+    np.testing.assert_allclose(one, ten)
+    assert one[2, 1].argmax() == INH
+
+
+def test_self_loops_and_nodes_beyond_the_recording_do_not_count():
+    found = classes_of(("a", "a", 9), ("d", "b", 9), ("a", "b", 1))
+    np.testing.assert_allclose(found[range(3), range(3)], [[0, 1, 0]] * 3)
+    np.testing.assert_allclose(found.sum(-1), 1)
+    assert found[1, 2, NONE] == pytest.approx(0.98)
+
+
+def test_the_carried_worm_connectome_has_inhibition_from_gaba_neurons_only():
+    nodes = ["AVAL", "AVBL", "RIS", "RMED", "SMDVR", "DD1"]
+    found = connectome_classes(load_celegans_connectome(), nodes)
+    inhibits = found[..., INH].max(0) > found[..., EXC].max(0) + 0.1
+    assert set(np.array(nodes)[inhibits]) <= {"RIS", "RMED", "DD1"}
+    assert inhibits.any()
+
+
+def test_recorded_nodes_without_a_place_in_the_connectome_are_told():
+    with pytest.raises(InputError, match=r"the connectome has no 'x', 'y' \(2 of the 3 recorded nodes\).*rename_nodes"):
+        classes_of(("a", "b", 1), nodes=["a", "x", "y"])
+    with pytest.raises(SchemaError, match="connectome"):
+        connectome_classes("a connectome", ["a"])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_right_connectome_is_trusted_and_helps_where_data_are_few(seed):
+    classes, true, estimate, information, table = wiring(seed, noise=0.6, tables=True)
+    prior = OneHotPrior()
+    alone, without = fitted(prior, estimate, information)
+    helped, belief = fitted(prior, estimate, information, prior_class=told(table, seed))
+    assert belief.tables.trust > 0.5
+    assert ((helped - true) ** 2).mean() < 0.96 * ((alone - true) ** 2).mean()
+    assert balanced(classes, hard_classes(prior, belief)) > balanced(classes, hard_classes(prior, without)) + 0.05
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("noise", [0.2, 0.6])
+def test_a_wrong_connectome_is_not_trusted_and_does_no_harm(seed, noise):
+    _, true, estimate, information, table = wiring(seed, noise=noise, tables=True)
+    prior = OneHotPrior()
+    alone, _ = fitted(prior, estimate, information)
+    misled, belief = fitted(prior, estimate, information, prior_class=told(table, seed, right=False))
+    assert belief.tables.trust < 0.15
+    assert ((misled - true) ** 2).mean() < 1.02 * ((alone - true) ** 2).mean()
+
+
+def test_trust_is_told_with_the_results():
+    _, _, estimate, information, table = wiring(0, n_node=8, tables=True)
+    prior = OneHotPrior()
+    found = prior.labelled(fitted(prior, estimate, information, prior_class=told(table, 0), n_iter=4)[1])
+    dims, value, attrs = found["trust"]
+    assert dims == ()
+    assert 0 < value < 1
+    assert attrs["units"] == "1"
