@@ -120,25 +120,27 @@ def add_log_probabilities(
         end = min(b + rows, n_bin)
         here, there = b * n_node, end * n_node
         x, e = flat_y[here:there], flat_eta[here:there]
-        value, rate = buffers[0, : there - here], buffers[1, : there - here]
+        logp, rate = buffers[0, : there - here], buffers[1, : there - here]
         if link == _EXP:
-            exp_rates(e, value, rate)
+            exp_rates(e, logp, rate)
         elif link == _SOFTPLUS:
-            softplus_rates(e, value, rate)
+            softplus_rates(e, logp, rate)
         elif link == _SIGMOID:
-            sigmoid_rates(e, value, rate)
+            sigmoid_rates(e, logp, rate)
         elif law == _POISSON:
-            identity_rates(e, value, rate)
+            identity_rates(e, logp, rate)
         if law == _POISSON:
-            poisson(x, value, rate)
+            poisson(x, logp, rate)
         elif law == _BERNOULLI:
-            bernoulli(x, e, value)
+            bernoulli(x, e, logp)
         elif law == _NEGATIVE_BINOMIAL:
-            negative_binomial(x, spread, value, rate)
-            add_count_terms(x, table, spread, value)
+            negative_binomial(x, spread, logp, rate)
+            add_count_terms(x, table, spread, logp)
         else:
-            gaussian(x, e, spread, value)
-        _add_row_sums(value, out[b:end])
+            gaussian(x, e, spread, logp)
+        _add_row_sums(logp, out[b:end])
+        if weight.size:
+            _add_weighted_sums(weight[b:end], logp, value)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -219,6 +221,13 @@ def _add_column_sums(values, out):  # type: ignore[no-untyped-def]
         row = values[r * out.size : (r + 1) * out.size]
         for n in range(out.size):
             out[n] += row[n]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _add_weighted_sums(weight, values, out):  # type: ignore[no-untyped-def]
+    for r in range(weight.size):
+        for n in range(out.size):
+            out[n] += weight[r] * values[r * out.size + n]
 
 
 @njit(cache=True, nogil=True)
