@@ -13,7 +13,7 @@ from dynome.dynamics.switching.priors.contract import Prior
 Array = NDArray[np.float64]
 
 
-def standard_errors(prior: Prior, fit: Fit) -> tuple[Array, Array] | None:
+def standard_errors(prior: Prior, fit: Fit, information: Array | None = None) -> tuple[Array, Array] | None:
     r"""Wald errors: roots of the diagonal of :math:`(I + \mathrm{diag}(\tau))^{-1}` of every (state, target).
 
     Parameters
@@ -22,6 +22,8 @@ def standard_errors(prior: Prior, fit: Fit) -> tuple[Array, Array] | None:
         Its precision is :math:`\tau`.
     fit : Fit
         Where the information :math:`I` is taken, weighted by the posterior of the states as if that were known.
+    information : (n_state, n_target, n_feature, n_feature) or None
+        Where it is known already.
 
     Returns
     -------
@@ -29,15 +31,16 @@ def standard_errors(prior: Prior, fit: Fit) -> tuple[Array, Array] | None:
         Of couplings summed over kernels; NaN where a coupling does not exist, infinite where nothing is known of it.
         None where there are too many features to form the information of every target.
     """
-    emissions = fit.emissions
-    coefficient, dispersion = fit.parameters.coefficient, fit.parameters.dispersion
-    curve = emissions.curve(coefficient, dispersion, fit.smoothed.probability)
-    if not isinstance(curve, Curvature):
-        return None
+    emissions, coefficient = fit.emissions, fit.parameters.coefficient
+    if information is None:
+        curve = emissions.curve(coefficient, fit.parameters.dispersion, fit.smoothed.probability)
+        if not isinstance(curve, Curvature):
+            return None
+        information = curve.information
     quadratic = prior.quadratic(emissions.coupling(coefficient), fit.parameters.belief)
     penalty = emissions.penalty(quadratic)
     sums = _sums_over_basis(coefficient.shape[2], emissions.n_source, emissions.n_basis)
-    variance = summed_variance(curve.information, penalty.precision, emissions.problem.free, sums)
+    variance = summed_variance(information, penalty.precision, emissions.problem.free, sums)
     error = np.sqrt(variance)
     exists = (emissions.problem.free.astype(float) @ sums.T > 0)[:, 1:]
     return np.where(exists, error[:, :, 1:], np.nan), error[:, :, 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,17 +13,19 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dynome import seeds
 from dynome.dynamics.hmm.chain import Chain, sticky
-from dynome.dynamics.hmm.sequences import Sequences
+from dynome.dynamics.hmm.sequences import ChainInput, Sequences
 from dynome.dynamics.switching.driven import DrivenProcess
 from dynome.dynamics.switching.dwelling import DwellProcess
 from dynome.dynamics.switching.em import Fit, Parameters, expectation_maximization
 from dynome.dynamics.switching.emissions import Emissions
 from dynome.dynamics.switching.labelling import parameters_of
-from dynome.dynamics.switching.population import Form, emissions_of, first_bias
+from dynome.dynamics.switching.population import Form, add_problems, emissions_of, first_bias
 from dynome.dynamics.switching.priors.contract import Prior
+from dynome.dynamics.switching.priors.wiring import connectome_classes
 from dynome.dynamics.switching.processes import PlainProcess, Process
 from dynome.dynamics.switching.starting import clustered, one_state, perturbed
-from dynome.errors import listed
+from dynome.dynamics.switching.streaming import Streamed, scanned, streamed
+from dynome.errors import InputError, Problems, listed
 
 Array = NDArray[np.float64]
 
@@ -43,32 +45,77 @@ class Options(NamedTuple):
     dwell_phases: int
 
 
-def fits(
-    emissions: Emissions,
-    prior: Prior,
-    prior_class: Array | None,
+class Fitted(NamedTuple):
+    """What a fit hands to its labels.
+
+    Attributes
+    ----------
+    fit : Fit
+        The best start.
+    sequences : Sequences
+        What it was fitted to; with batches, the first of them.
+    restart_evidence : (n_restart,)
+        Of all starts.
+    passed : Streamed or None
+        What became of it on all batches.
+    """
+
+    fit: Fit
+    sequences: Sequences
+    restart_evidence: Array
+    passed: Streamed | None
+
+
+def fitted(
     sequences: Sequences,
     form: Form,
+    prior: Prior,
+    connectome: xr.Dataset | None,
     options: Options,
     seed: int,
     advance: Callable[[float], object],
-) -> list[Fit]:
-    """Every start of a fit, each from a stream of its own.
+    *,
+    silent: NDArray[np.bool_] | None = None,
+) -> Fitted:
+    """Fit sequences in memory from several starts, each with a random stream of its own.
 
     Parameters
     ----------
-    emissions, prior, prior_class, sequences, form
-        What is fitted.
+    sequences : Sequences
+        Stacked bins.
+    form : Form
+        Kind of GLM.
+    prior : Prior
+        On the couplings.
+    connectome : Dataset or None
+        For priors on classes of edges.
     options : Options
-        How.
+        How to fit.
     seed : int
         Of all streams.
     advance : callable
         Called after every start.
+    silent : (n_node,) or None
+        As in `emissions_of`.
+
+    Raises
+    ------
+    InputError
+        If observations do not go with the law, or labels not with the connectome.
     """
+    problems = Problems("cannot fit a switching GLM")
+    add_problems(problems, sequences, form)
+    if sequences.y.shape[0] < options.n_states:
+        problems.add(f"n_states is {options.n_states}, but there are only {sequences.y.shape[0]} bins")
+    if np.isnan(sequences.transition_covariates).any():
+        problems.add("transition_covariates must have no NaN, as each transition needs them; fill them, 0 is no input")
+    problems.raise_if_any(InputError)
+    classes = None if connectome is None else connectome_classes(connectome, sequences.nodes)
+    emissions = emissions_of(sequences, form, silent=silent)
+    warn_of_silence(emissions, sequences)
 
     def begin(coupling: Array) -> Any:
-        return prior.start(coupling, emissions.edges, prior_class)
+        return prior.start(coupling, emissions.edges, classes)
 
     single = one_state(emissions, prior, begin, *first_bias(sequences, form), options.tol)
     emissions, common = single.emissions, single.parameters
@@ -78,17 +125,44 @@ def fits(
         rng = seeds.generator(seed, "start", k)
         if options.n_states == 1:
             start = common._replace(process=process)
+        elif k % 2:
+            start = clustered(emissions, prior, begin, common, process, rng)
         else:
-            start = (
-                clustered(emissions, prior, begin, common, process, rng)
-                if k % 2
-                else perturbed(emissions, begin, common, process, rng)
-            )
-        found.append(
-            expectation_maximization(emissions, prior, start, max_iter=options.max_iter, tol=options.tol, rng=rng)
-        )
+            start = perturbed(emissions, begin, common, process, rng)
+        limits = {"max_iter": options.max_iter, "tol": options.tol}
+        found.append(expectation_maximization(emissions, prior, start, **limits, rng=rng))
         advance(1)
-    return found
+    evidence = np.array([fit.smoothed.evidence.sum() for fit in found])
+    return Fitted(found[int(evidence.argmax())], sequences, evidence, None)
+
+
+def fitted_in_batches(
+    parts: Sequence[ChainInput],
+    read: Callable[[ChainInput], Sequences],
+    form: Form,
+    prior: Prior,
+    connectome: xr.Dataset | None,
+    options: Options,
+    seed: int,
+    advance: Callable[[float], object],
+) -> Fitted:
+    """Fit the first batch exactly, then pass over all of them.
+
+    Parameters
+    ----------
+    parts, read
+        As for `streamed`.
+    form, prior, connectome, options, seed, advance
+        As for `fitted`.
+    """
+    scan = scanned(parts, read, form)
+    first = fitted(read(parts[0]), form, prior, connectome, options, seed, advance, silent=scan.silent)
+    learnt = form._replace(kernels=first.fit.emissions.problem.design.kernels, learns_kernel=False)
+    rng = seeds.generator(seed, "batches")
+    limits = {"max_pass": options.max_iter, "tol": options.tol}
+    passed = streamed(parts, read, learnt, scan, prior, first.fit.parameters, **limits, rng=rng)
+    last = first.fit._replace(parameters=passed.parameters, history=passed.history, converged=passed.converged)
+    return first._replace(fit=last, passed=passed)
 
 
 def first_process(sequences: Sequences, options: Options) -> Process:

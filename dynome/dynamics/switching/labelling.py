@@ -9,13 +9,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome.dynamics.hmm.chain import Chain, by_occupancy, expected_dwell
-from dynome.dynamics.hmm.sequences import Sequences
+from dynome.dynamics.hmm.sequences import SEQUENCE, Sequences
 from dynome.dynamics.switching.driven import DrivenProcess
 from dynome.dynamics.switching.dwelling import DwellProcess
 from dynome.dynamics.switching.em import Fit, Parameters
 from dynome.dynamics.switching.population import Form
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.processes import PlainProcess, Process
+from dynome.dynamics.switching.streaming import Streamed
 from dynome.schema import ACTIVITY, ITERATION, LAG, NODE, SESSION, SOURCE, SPIKE_COUNT, STATE, TARGET, TIME
 
 Array = NDArray[np.float64]
@@ -31,6 +32,7 @@ def labelled_fit(
     sequences: Sequences,
     form: Form,
     errors: tuple[Array, Array] | None,
+    passed: Streamed | None = None,
 ) -> xr.Dataset:
     """Everything fitted, with labels.
 
@@ -46,6 +48,8 @@ def labelled_fit(
         Kind of GLM.
     errors : ((n_state, n_target, n_source), (n_state, n_target)) or None
         Standard errors of couplings and biases.
+    passed : Streamed or None
+        Where data came in batches: then the states of bins are not kept.
     """
     emissions, coefficient = fit.emissions, fit.parameters.coefficient
     kernels = emissions.problem.design.kernels
@@ -82,12 +86,16 @@ def labelled_fit(
         about = {**ONE, "long_name": "precision of the prior at the estimate"}
         found["prior_precision"] = ((*edges, BASIS), precision, about)
     found |= _process_variables(fit.parameters.process, sequences)
-    probability = sequences.labelled(fit.smoothed.probability, [STATE], name="state_probability", attrs=ONE)
-    order = by_occupancy(fit.smoothed.probability)
+    if passed is None:
+        found["state_probability"] = sequences.labelled(fit.smoothed.probability, [STATE], attrs=ONE)
+        found["evidence"] = sequences.per_sequence(fit.smoothed.evidence, attrs=NATS)
+        occupancy = fit.smoothed.probability.mean(axis=0)
+    else:
+        found["evidence"] = (SEQUENCE, passed.evidence, NATS)
+        occupancy = passed.occupancy
+    order = by_occupancy(occupancy)
     results = xr.Dataset(found, coords=coords).assign(
-        state_probability=probability,
-        occupancy=(STATE, fit.smoothed.probability.mean(axis=0), {**ONE, "long_name": "share of bins"}),
-        evidence=sequences.per_sequence(fit.smoothed.evidence, attrs=NATS),
+        occupancy=(STATE, occupancy, {**ONE, "long_name": "share of bins"}),
         history=(ITERATION, fit.history, {**NATS, "long_name": "evidence plus log priors"}),
     )
     results = results.isel({STATE: order, NEXT_STATE: order}).assign_coords(

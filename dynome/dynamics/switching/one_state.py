@@ -51,6 +51,7 @@ class GLM(SwitchingGLM):
     bias = "state"
     transition_covariates = ()
     dwell_phases = 1
+    batch_size = None
     stickiness = 0.0
     concentration = 1.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -16,20 +17,13 @@ from dynome.dynamics.glm.laws import LINKS, Law, Link, link_for
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
 from dynome.dynamics.switching import labelling
 from dynome.dynamics.switching.errors import standard_errors
-from dynome.dynamics.switching.fitting import (
-    Options,
-    Seen,
-    fits,
-    seen,
-    warn_of_fit,
-    warn_of_silence,
-)
-from dynome.dynamics.switching.population import Form, add_problems, emissions_of
+from dynome.dynamics.switching.fitting import Options, Seen, fitted, fitted_in_batches, seen, warn_of_fit
+from dynome.dynamics.switching.population import Form
 from dynome.dynamics.switching.prediction import mixed_mean
 from dynome.dynamics.switching.priors.choice import PriorName, prior_of
 from dynome.dynamics.switching.priors.contract import Prior
-from dynome.dynamics.switching.priors.wiring import connectome_classes
 from dynome.dynamics.switching.simulation import simulated
+from dynome.dynamics.switching.streaming import batches
 from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData, no_target
 from dynome.schema import ACTIVITY, NODE, RESTART, SPIKE_COUNT, STATE
@@ -81,6 +75,10 @@ class SwitchingGLM(Estimator):
         Iterations at most.
     tol : float
         A start stops when an iteration gains less than this, in nats an observed entry.
+    batch_size : int or None
+        Sessions or trials that are read at a time, for data that do not fit into memory (lazy arrays, or a list of
+        them). Starts are then compared on the first batch alone, ``max_iter`` counts passes over all batches, whose
+        evidence is the `history` and may fall, and ``state_probability`` is left to `posterior`.
     dtype : {"float64", "float32"}
         Of the design and the arithmetic on it. Sums over bins, states and the chain are float64.
     random_state : int or None
@@ -148,6 +146,7 @@ class SwitchingGLM(Estimator):
         n_restarts: int = 5,
         max_iter: int = 200,
         tol: float = 1e-6,
+        batch_size: int | None = None,
         dtype: Literal["float64", "float32"] = "float64",
         random_state: int | None = None,
     ) -> None:
@@ -167,6 +166,7 @@ class SwitchingGLM(Estimator):
         self.n_restarts = n_restarts
         self.max_iter = max_iter
         self.tol = tol
+        self.batch_size = batch_size
         self.dtype = dtype
         self.random_state = random_state
 
@@ -192,34 +192,20 @@ class SwitchingGLM(Estimator):
         no_target(y)
         self._check_parameters()
         form = self._form()
-        sequences = self._stacked(X, form)
-        problems = Problems(_SUBJECT)
-        add_problems(problems, sequences, form)
-        if sequences.y.shape[0] < self.n_states:
-            problems.add(f"n_states is {self.n_states}, but there are only {sequences.y.shape[0]} bins")
-        problems.raise_if_any(InputError)
-        emissions = emissions_of(sequences, form)
-        warn_of_silence(emissions, sequences)
-        prior = prior_of(self.prior, self.connectome)
-        classes = None if self.connectome is None else connectome_classes(self.connectome, sequences.nodes)
-        seed = seeds.resolve(self.random_state)
-        options = Options(
-            self.n_states,
-            self.n_restarts,
-            self.max_iter,
-            self.tol,
-            self.concentration,
-            self.stickiness,
-            self.dwell_phases,
-        )
+        prior, seed = prior_of(self.prior, self.connectome), seeds.resolve(self.random_state)
+        options = Options(**{name: getattr(self, name) for name in Options._fields})
         with progress.task(f"{self.n_restarts} starts of {self.n_states} states", self.n_restarts) as advance:
-            found = fits(emissions, prior, classes, sequences, form, options, seed, advance)
-        evidence = np.array([f.smoothed.evidence.sum() for f in found])
-        fit = found[int(evidence.argmax())]
-        errors = standard_errors(prior, fit)
-        results = labelling.labelled_fit(fit, prior, sequences, form, errors)
-        results["restart_evidence"] = (RESTART, evidence, labelling.NATS)
-        warn_of_fit(fit, sequences, self.max_iter)
+            if self.batch_size is None:
+                found = fitted(self._stacked(X, form), form, prior, self.connectome, options, seed, advance)
+            else:
+                read = partial(self._stacked, form=form)
+                parts = batches(X, self.batch_size)
+                found = fitted_in_batches(parts, read, form, prior, self.connectome, options, seed, advance)
+        fit = found.fit
+        errors = standard_errors(prior, fit, None if found.passed is None else found.passed.information)
+        results = labelling.labelled_fit(fit, prior, found.sequences, form, errors, found.passed)
+        results["restart_evidence"] = (RESTART, found.restart_evidence, labelling.NATS)
+        warn_of_fit(fit, found.sequences, self.max_iter)
         return self._finish(
             self._shown(results),
             started=started,
@@ -390,21 +376,22 @@ class SwitchingGLM(Estimator):
 
     def _check_parameters(self) -> None:
         problems = Problems(_SUBJECT)
-        for name in ("n_states", "n_restarts", "max_iter", "dwell_phases"):
+        for name in ("n_states", "n_restarts", "max_iter", "dwell_phases", "batch_size"):
             value = getattr(self, name)
+            if name == "batch_size" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 problems.add(f"{name} must be an integer of at least 1, got {value!r}")
         for name, least in (("tol", 0.0), ("stickiness", 0.0), ("concentration", 1.0)):
-            if not least <= getattr(self, name) < np.inf:
-                problems.add(f"{name} must be a finite number of at least {least:g}, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not least <= value < np.inf:
+                problems.add(f"{name} must be a finite number of at least {least:g}, got {value!r}")
         for name, allowed in (("observation", LINKS), ("bias", get_args(Bias)), ("dtype", ("float64", "float32"))):
             if getattr(self, name) not in allowed:
                 problems.add(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         for name in ("covariates", "transition_covariates"):
             if isinstance(getattr(self, name), str):
-                problems.add(
-                    f"{name} must be a list of names, got {getattr(self, name)!r}; write ({getattr(self, name)!r},)"
-                )
-        if self.dwell_phases != 1 and self.transition_covariates:
-            problems.add("dwell_phases above 1 and transition_covariates cannot be had together; drop one of them")
+                problems.add(f"{name} must be a list of names, got the text {getattr(self, name)!r}; put it in a list")
+        if self.transition_covariates and (self.dwell_phases != 1 or self.batch_size is not None):
+            problems.add("transition_covariates go neither with dwell_phases above 1 nor with batch_size; drop one")
         problems.raise_if_any(InputError)
