@@ -15,7 +15,15 @@ import xarray as xr
 import dynome
 from dynome import seeds
 from dynome.connectome import WeightedSBM
-from dynome.dynamics import GLM, DynamicConnectome, NonnegativeCP, NonnegativeParafac2, NonnegativeTucker, SwitchingGLM
+from dynome.dynamics import (
+    GLM,
+    HMM,
+    DynamicConnectome,
+    NonnegativeCP,
+    NonnegativeParafac2,
+    NonnegativeTucker,
+    SwitchingGLM,
+)
 from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
 from dynome.testing import CHECKS, Case, check_estimator
@@ -71,6 +79,7 @@ ESTIMATORS = (
     Case(NonnegativeParafac2(rank=2, n_restarts=2, max_iter=30, random_state=0), recordings()),
     Case(GLM(prior="ridge", random_state=0), counts()),
     Case(SwitchingGLM(n_states=2, prior="ridge", n_restarts=2, random_state=0), counts()),
+    Case(HMM(n_states=2, n_restarts=2, random_state=0), counts()),
     Case(DynamicConnectome(rank=2, n_restarts=2, n_null=0, random_state=0), pair_tensor()),
 )
 
