@@ -87,14 +87,11 @@ def smooth_abreast(
     outer[group[opens], :, lane[opens]] = first[segments.sequence[opens]]
     bounds = np.zeros((n_group * LANES, 2), dtype=np.int64)
     bounds[segments.place, 0], bounds[segments.place, 1] = segments.begin, segments.length
-    work = Work(
-        np.empty((n_row * n_state, LANES)),
-        np.empty((n_row * n_state, LANES)),
-        np.empty((n_row, LANES)),
-        outer.reshape(-1, LANES),
-        np.empty((n_group * n_state, LANES)),
-        bounds,
-    )
+    # One allocation, so that the system may serve it with huge pages: page by page costs as much as the recursions.
+    space = np.empty((n_row * (2 * n_state + 1), LANES))
+    likelihood, forward, scale = np.split(space, (n_row * n_state, 2 * n_row * n_state))
+    inner = np.empty((n_group * n_state, LANES))
+    work = Work(likelihood, forward, scale, outer.reshape(-1, LANES), inner, bounds)
     of_segment = np.zeros((n_group, LANES))
     for g in range(n_group):
         _forward(log_likelihood, transition, work, g, segments.row, of_segment[g])
@@ -251,6 +248,25 @@ def _join_backward(p, work, segments, opens, reach):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, error_model="numpy")
+def _add_products(work, start, stop, n_state, products):  # type: ignore[no-untyped-def]
+    """Add over the rows what times the transition matrix is the expected transitions, to ``(n_state ** 2, LANES)``."""
+    for i in range(n_state):
+        for j in range(n_state):
+            v = get(products, i * n_state + j)
+            for k in range(start * n_state, stop * n_state, n_state):
+                v = multiply_add(get(work.forward, k - n_state + i), get(work.likelihood, k + j), v)
+            put(products, i * n_state + j, v)
+
+
+@njit(cache=True, error_model="numpy")
+def _unload(posterior, bounds, row, n_row, n_state, out):  # type: ignore[no-untyped-def]
+    for lane in range(LANES):
+        begin = (bounds[lane, 0] + row) * n_state
+        for m in range(max(min(n_row, bounds[lane, 1] - row), 0) * n_state):
+            out[begin + m] = posterior[m, lane]
+
+
+@njit(cache=True, error_model="numpy")
 def _backward(p, work, group, rows, probability, joint):  # type: ignore[no-untyped-def]
     """Posterior of a group; adds to `joint` what times `p` is the expected transitions; the sum of all messages."""
     n_state = p.shape[0]
@@ -283,16 +299,8 @@ def _backward(p, work, group, rows, probability, joint):  # type: ignore[no-unty
                 for j in range(1, n_state):
                     b = multiply_add(splat(p[i, j]), get(work.likelihood, now + j), b)
                 put(message, i, b)
-        for i in range(n_state):
-            for j in range(n_state):
-                v = get(products, i * n_state + j)
-                for k in range(max(first + block, first + 1) * n_state, (first + block + n) * n_state, n_state):
-                    v = multiply_add(get(work.forward, k - n_state + i), get(work.likelihood, k + j), v)
-                put(products, i * n_state + j, v)
-        for lane in range(LANES):
-            begin = (bounds[lane, 0] + block) * n_state
-            for m in range(max(min(n, bounds[lane, 1] - block), 0) * n_state):
-                out[begin + m] = posterior[m, lane]
+        _add_products(work, max(first + block, first + 1), first + block + n, n_state, products)
+        _unload(posterior, bounds, block, n, n_state, out)
     for i in range(n_state):
         for j in range(n_state):
             for lane in range(LANES):
@@ -302,7 +310,7 @@ def _backward(p, work, group, rows, probability, joint):  # type: ignore[no-unty
 
 @njit(cache=True, error_model="numpy")
 def _agree_backward(p, work, segments, opens, joint):  # type: ignore[no-untyped-def]
-    """Whether the messages that segments ended with are those of their neighbours; adds transitions between segments."""
+    """Whether segments ended with the messages of their neighbours; adds the transitions between segments."""
     n_state = p.shape[0]
     message, out = np.empty(n_state), np.empty(n_state)
     for c in range(opens.size - 1):

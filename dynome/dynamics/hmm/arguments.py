@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from dynome.errors import InputError, Problems, listed
 
 Array = NDArray[np.float64]
+
+_BATCH = 1 << 18  # bins that are in the working arrays at a time; a sequence is never parted
 
 
 class Arguments(NamedTuple):
@@ -37,7 +40,7 @@ def checked(
 ) -> Arguments:
     """The arguments of a kernel in its layout, or every problem with them.
 
-    Whether the log likelihoods hold NaN is not looked at here: the kernels find that on the way, see `refuse_impossible`.
+    Whether the log likelihoods hold NaN is not looked at here: kernels find it on the way, see `refuse_impossible`.
 
     Raises
     ------
@@ -60,6 +63,26 @@ def checked(
         problems.add(f"log_likelihood has {n_state} states, the transition matrix has {moves.shape[1]}")
     problems.raise_if_any(InputError)
     return Arguments(np.ascontiguousarray(log_likelihood), moves, first, starts)
+
+
+def batches(starts: NDArray[np.int64]) -> Iterator[slice]:
+    """Runs of sequences that share working arrays, so that many trials take no more of them than a few do."""
+    first = 0
+    for s in range(1, starts.size):
+        if starts[s] - starts[first] >= _BATCH or s + 1 == starts.size:
+            yield slice(first, s)
+            first = s
+
+
+def among(a: Arguments, sequences: slice) -> Arguments:
+    """The same for some successive sequences alone."""
+    bins = slice(a.starts[sequences.start], a.starts[sequences.stop])
+    return Arguments(
+        a.log_likelihood[bins],
+        a.moves[bins] if a.moves.shape[0] > 1 else a.moves,
+        a.first[sequences],
+        a.starts[sequences.start : sequences.stop + 1] - bins.start,
+    )
 
 
 def chain(

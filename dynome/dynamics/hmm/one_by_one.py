@@ -1,4 +1,4 @@
-"""Forward-backward one bin after another: transitions that vary, transitions wanted bin by bin, chains that never forget.
+"""Forward-backward one bin after another: for transitions that vary or are wanted bin by bin, and slow chains.
 
 Scaled as in `dynome.dynamics.hmm.abreast`. Probabilities below the range of float64 are lost, which matters only where
 a hard zero of the chain lets a state come back that had become so improbable. The backward messages tell (they exceed
@@ -63,9 +63,9 @@ def _scaled(log_likelihood, moves, first, probability, each):  # type: ignore[no
     evidence = 0.0
     for t in range(n_bin):
         p = moves[t if varying else 0]
-        top = log_likelihood[t, 0]
+        top = np.float64(log_likelihood[t, 0])
         for j in range(1, n_state):
-            top = max(top, log_likelihood[t, j])
+            top = max(top, np.float64(log_likelihood[t, j]))
         total = 0.0
         for j in range(n_state):
             likelihood[t, j] = np.exp(log_likelihood[t, j] - top)
@@ -104,7 +104,8 @@ def _scaled(log_likelihood, moves, first, probability, each):  # type: ignore[no
 
 
 @njit(cache=True)
-def _log_sum(x):  # type: ignore[no-untyped-def]
+def log_sum(x):  # type: ignore[no-untyped-def]
+    """Logarithm of a sum of exponentials; minus infinity if there is nothing."""
     top = x.max()
     return top + np.log(np.exp(x - top).sum()) if np.isfinite(top) else top
 
@@ -120,8 +121,8 @@ def _logarithmic(log_likelihood, log_moves, log_first, probability, each):  # ty
     for t in range(1, n_bin):
         p = log_moves[t if varying else 0]
         for j in range(n_state):
-            forward[t, j] = _log_sum(forward[t - 1] + p[:, j]) + log_likelihood[t, j]
-    evidence = _log_sum(forward[n_bin - 1])
+            forward[t, j] = log_sum(forward[t - 1] + p[:, j]) + log_likelihood[t, j]
+    evidence = log_sum(forward[n_bin - 1])
     message, weighted = np.zeros(n_state), np.empty(n_state)
     for t in range(n_bin - 1, -1, -1):
         for j in range(n_state):
@@ -134,5 +135,5 @@ def _logarithmic(log_likelihood, log_moves, log_first, probability, each):  # ty
         for i in range(n_state):
             for j in range(n_state):
                 count[i, j] += np.exp(forward[t - 1, i] + p[i, j] + weighted[j] - evidence)
-            message[i] = _log_sum(p[i] + weighted)
+            message[i] = log_sum(p[i] + weighted)
     return evidence, counted

@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dynome.dynamics.hmm.arguments import chain, checked, refuse_impossible
+from dynome.dynamics.hmm.arguments import among, batches, chain, checked
+from dynome.dynamics.hmm.smoothing import smooth
 from dynome.errors import InputError, Problems
 
 Array = NDArray[np.float64]
@@ -41,7 +42,7 @@ def sample_paths(
     n_draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Draw whole paths from the posterior: forward filtering, backward sampling.
+    """Draw whole paths from the posterior.
 
     Parameters
     ----------
@@ -53,14 +54,37 @@ def sample_paths(
     Returns
     -------
     (n_draws, n_bin)
-    """
-    a = checked(log_likelihood, transition, initial, starts)
-    from dynome.dynamics.hmm.filtering import predict
 
-    seen = predict(log_likelihood, transition, initial, starts)
-    refuse_impossible(a, np.add.reduceat(seen.evidence, a.starts[:-1]))
-    filtered = seen.probability * np.exp(a.log_likelihood - a.log_likelihood.max(1, keepdims=True))
-    return np.stack([_back(filtered, a.moves, a.starts, rng.random(a.starts[-1])) for _ in range(n_draws)])
+    Raises
+    ------
+    InputError
+        As `smooth` does, or if `n_draws` is less than 1.
+
+    Notes
+    -----
+    Given the observations the states are again a Markov chain, whose transitions into each bin are the expected ones
+    divided by their row sums: that chain is walked. It takes ``n_bin * n_state**2`` numbers of memory.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> seen = np.log([[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]])
+    >>> sticky = np.array([[0.99, 0.01], [0.01, 0.99]])
+    >>> sample_paths(seen, sticky, np.array([1.0, 0.0]), np.array([0, 3]), 3, rng).shape
+    (3, 3)
+    """
+    if n_draws < 1:
+        raise InputError(f"n_draws must be at least 1, got {n_draws}")
+    a = checked(log_likelihood, transition, initial, starts)
+    out = np.empty((n_draws, a.starts[-1]), dtype=np.int64)
+    for some in batches(a.starts):
+        part = among(a, some)
+        seen = smooth(*part, each_transition=True)
+        moves = np.cumsum(seen.transitions, -1, out=seen.transitions)
+        first = np.cumsum(seen.probability[part.starts[:-1]], -1, dtype=np.float64)
+        for draw in out[:, a.starts[some.start] : a.starts[some.stop]]:
+            draw[:] = _walk(moves, first, part.starts, rng.random(draw.size))
+    return out
 
 
 @njit(cache=True)
@@ -75,29 +99,6 @@ def _walk(moves, first, starts, uniform):  # type: ignore[no-untyped-def]
             threshold = uniform[t] * row[-1]
             j = 0
             while j < n_state - 1 and row[j] <= threshold:
-                j += 1
-            state[t] = j
-    return state
-
-
-@njit(cache=True)
-def _back(filtered, moves, starts, uniform):  # type: ignore[no-untyped-def]
-    n_state = filtered.shape[1]
-    state = np.empty(starts[-1], dtype=np.int64)
-    weight = np.empty(n_state)
-    varying = moves.shape[0] > 1
-    for s in range(starts.size - 1):
-        for t in range(starts[s + 1] - 1, starts[s] - 1, -1):
-            total = 0.0
-            for i in range(n_state):
-                v = np.float64(filtered[t, i])
-                if t + 1 < starts[s + 1]:
-                    v *= moves[t + 1 if varying else 0, i, state[t + 1]]
-                total += v
-                weight[i] = total
-            threshold = uniform[t] * total
-            j = 0
-            while j < n_state - 1 and weight[j] <= threshold:
                 j += 1
             state[t] = j
     return state

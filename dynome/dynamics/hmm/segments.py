@@ -59,7 +59,7 @@ def cut(starts: Integers) -> Segments:
 
 
 def _pieces(length: Integers) -> Integers:
-    """Into how many pieces each sequence is cut: the one with the longest pieces gets one more, until lanes are full."""
+    """Into how many pieces each sequence is cut: the longest pieces are made shorter until the lanes are full."""
     n_piece = np.ones_like(length)
     longest = [(-int(n), k) for k, n in enumerate(length)]
     heapq.heapify(longest)

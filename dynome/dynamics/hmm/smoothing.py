@@ -7,20 +7,18 @@ in single precision. Expected transitions are summed on the way back and never s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynome.dynamics.hmm.abreast import smooth_abreast
-from dynome.dynamics.hmm.arguments import Arguments, checked, refuse_impossible
+from dynome.dynamics.hmm.arguments import Arguments, among, batches, checked, refuse_impossible
 from dynome.dynamics.hmm.one_by_one import smooth_one_by_one
 from dynome.dynamics.hmm.segments import cut
 
 Array = NDArray[np.float64]
 
-_BATCH = 1 << 18  # bins that are in the working arrays at a time; a sequence is never parted
 _WORTHWHILE = 4  # segments: with fewer, most lanes would be empty
 
 
@@ -77,26 +75,12 @@ def smooth(
     probability = np.empty_like(a.log_likelihood)
     evidence = np.empty(a.starts.size - 1)
     transitions = np.zeros((n_bin if each_transition else 1, n_state, n_state))
-    for some in _batches(a.starts):
+    for some in batches(a.starts):
         bins = slice(a.starts[some.start], a.starts[some.stop])
-        part = Arguments(
-            a.log_likelihood[bins],
-            a.moves[bins] if a.moves.shape[0] > 1 else a.moves,
-            a.first[some],
-            a.starts[some.start : some.stop + 1] - bins.start,
-        )
-        _smooth(part, probability[bins], transitions[bins] if each_transition else transitions, evidence[some])
+        into = transitions[bins] if each_transition else transitions
+        _smooth(among(a, some), probability[bins], into, evidence[some])
     refuse_impossible(a, evidence)
     return Posterior(probability, transitions if each_transition else transitions[0], evidence)
-
-
-def _batches(starts: NDArray[np.int64]) -> Iterator[slice]:
-    """Runs of sequences that share working arrays, so that many trials take no more of them than a few do."""
-    first = 0
-    for s in range(1, starts.size):
-        if starts[s] - starts[first] >= _BATCH or s + 1 == starts.size:
-            yield slice(first, s)
-            first = s
 
 
 def _smooth(a: Arguments, probability: NDArray[np.floating], transitions: Array, evidence: Array) -> None:
