@@ -114,8 +114,6 @@ def occupancy(states: xr.DataArray, by: str | None = None) -> xr.DataArray:
         total = shares.sum(others).groupby(by).sum()
         mean = total / shares.notnull().sum(others).groupby(by).sum().where(lambda n: n > 0)
     else:
-        here = [*map(str, shares.dims), *map(str, shares.coords)]
-        raise InputError(
-            f"by must be a leading dim or a coordinate of one dim, got {by!r}; there are {sorted(set(here))}"
-        )
+        here = sorted({*map(str, shares.dims), *map(str, shares.coords)} - {STATE, TIME})
+        raise InputError(f"by must be a leading dim or a coordinate of one dim, got {by!r}; there are {here}")
     return mean.rename("occupancy").assign_attrs(units="1", long_name="share of bins")
