@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dynome.dynamics.glm.dispersion import updated_dispersion
 from dynome.dynamics.glm.fisher import Penalty, direction
+from dynome.dynamics.glm.laws import mean
 from dynome.dynamics.glm.learnt_kernel import updated_kernel
 from dynome.dynamics.glm.passes import Curvature, Emission, Problem, curvature, emission
 from dynome.dynamics.glm.preconditioned import SharedCurvature, preconditioned_direction, shared_curvature
@@ -96,7 +97,7 @@ class Emissions:
         """Which couplings exist, (target, source)."""
         history = self.problem.free[:, 1 : 1 + self.n_source * self.n_basis]
         if not self.n_basis:
-            return np.zeros((self.n_source, self.n_source), dtype=bool)
+            return np.zeros((self.problem.free.shape[0], self.n_source), dtype=bool)
         return np.asarray(np.logical_or.reduce(history.reshape(-1, self.n_source, self.n_basis), axis=2))
 
     def coupling_variance(self, curve: Curve, penalty: Penalty) -> Array:
@@ -115,6 +116,10 @@ class Emissions:
         else:
             found = direction(curve, coefficient, penalty, self.problem.free, shared_bias=self.shared_bias)
         return Move(found.step, curve.value, penalty)
+
+    def mean(self, eta: Array) -> Array:
+        """Mean of the observations at predictors."""
+        return np.asarray(mean(eta, self.problem.link), np.float64)
 
     def coupling(self, coefficient: Array) -> Array:
         """The history block, (state, target, source, basis)."""

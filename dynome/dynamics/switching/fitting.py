@@ -14,12 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 from dynome import seeds
 from dynome.dynamics.hmm.chain import Chain, sticky
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences
+from dynome.dynamics.switching.categories import counted_categories
 from dynome.dynamics.switching.driven import DrivenProcess
 from dynome.dynamics.switching.dwelling import DwellProcess
 from dynome.dynamics.switching.em import Fit, Parameters, expectation_maximization
 from dynome.dynamics.switching.emissions import Emissions
 from dynome.dynamics.switching.labelling import parameters_of
-from dynome.dynamics.switching.population import Form, add_problems, emissions_of, first_bias
+from dynome.dynamics.switching.population import Form, add_problems, emissions_of, first_bias, names_of, silent_nodes
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.priors.wiring import connectome_classes
 from dynome.dynamics.switching.processes import PlainProcess, Process
@@ -52,6 +53,8 @@ class Fitted(NamedTuple):
     ----------
     fit : Fit
         The best start.
+    form : Form
+        Kind of GLM, with what the data told of it.
     sequences : Sequences
         What it was fitted to; with batches, the first of them.
     restart_evidence : (n_restart,)
@@ -61,6 +64,7 @@ class Fitted(NamedTuple):
     """
 
     fit: Fit
+    form: Form
     sequences: Sequences
     restart_evidence: Array
     passed: Streamed | None
@@ -110,6 +114,8 @@ def fitted(
     if np.isnan(sequences.transition_covariates).any():
         problems.add("transition_covariates must have no NaN, as each transition needs them; fill them, 0 is no input")
     problems.raise_if_any(InputError)
+    if form.law == "categorical":
+        form = form._replace(n_categories=tuple(counted_categories(sequences.y).tolist()))
     classes = None if connectome is None else connectome_classes(connectome, sequences.nodes)
     emissions = emissions_of(sequences, form, silent=silent)
     warn_of_silence(emissions, sequences)
@@ -133,7 +139,7 @@ def fitted(
         found.append(expectation_maximization(emissions, prior, start, **limits, rng=rng))
         advance(1)
     evidence = np.array([fit.smoothed.evidence.sum() for fit in found])
-    return Fitted(found[int(evidence.argmax())], sequences, evidence, None)
+    return Fitted(found[int(evidence.argmax())], form, sequences, evidence, None)
 
 
 def fitted_in_batches(
@@ -224,7 +230,7 @@ def seen(results: xr.Dataset, sequences: Sequences, form: Form) -> Seen:
 
 def warn_of_silence(emissions: Emissions, sequences: Sequences) -> None:
     """Say which nodes never vary."""
-    still = sequences.nodes[~emissions.problem.free.any(axis=1)]
+    still = sequences.nodes[silent_nodes(emissions.problem.y, emissions.problem.law)]
     if still.size:
         warnings.warn(
             f"{still.size} nodes never vary and get no coupling: {listed(still)}; drop them to leave them out",
@@ -233,7 +239,7 @@ def warn_of_silence(emissions: Emissions, sequences: Sequences) -> None:
         )
 
 
-def warn_of_fit(fit: Fit, sequences: Sequences, max_iter: int) -> None:
+def warn_of_fit(fit: Fit, form: Form, sequences: Sequences, max_iter: int) -> None:
     """Say what went wrong in the fit that was kept: no convergence, empty states, predictors that ran away."""
     said = []
     if not fit.converged:
@@ -241,9 +247,10 @@ def warn_of_fit(fit: Fit, sequences: Sequences, max_iter: int) -> None:
     if fit.reseeded:
         said.append(f"states emptied {fit.reseeded} times and began anew; fewer states may do")
     far = runaways(fit)
+    names = names_of(sequences.nodes, form)[0]
     if far.any():
         said.append(
-            f"the predictors of {listed(sequences.nodes[far])} run to infinity, as separable inputs make them; their "
+            f"the predictors of {listed(names[far])} run to infinity, as separable inputs make them; their "
             "size means nothing: use a prior, or drop the input that predicts without fail"
         )
     if said:

@@ -13,7 +13,7 @@ from dynome.dynamics.hmm.sequences import SEQUENCE, Sequences
 from dynome.dynamics.switching.driven import DrivenProcess
 from dynome.dynamics.switching.dwelling import DwellProcess
 from dynome.dynamics.switching.em import Fit, Parameters
-from dynome.dynamics.switching.population import Form
+from dynome.dynamics.switching.population import Form, names_of
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.processes import PlainProcess, Process
 from dynome.dynamics.switching.streaming import Streamed
@@ -21,7 +21,7 @@ from dynome.schema import ACTIVITY, ITERATION, LAG, NODE, SESSION, SOURCE, SPIKE
 
 Array = NDArray[np.float64]
 
-BASIS, COVARIATE, NEXT_STATE = "basis", "covariate", "next_state"
+BASIS, COVARIATE, NEXT_STATE, OBSERVED = "basis", "covariate", "next_state", "observed_node"
 ONE = {"units": "1"}
 NATS = {"units": "nat"}
 
@@ -53,9 +53,9 @@ def labelled_fit(
     """
     emissions, coefficient = fit.emissions, fit.parameters.coefficient
     kernels = emissions.problem.design.kernels
-    n_state, n_node, _ = coefficient.shape
+    targets, sources = names_of(sequences.nodes, form)
     basis_weight = emissions.coupling(coefficient)
-    end = 1 + n_node * kernels.shape[0]
+    end = 1 + sources.size * kernels.shape[0]
     edges = (STATE, TARGET, SOURCE)
     found: dict[str, Any] = {
         "weight": ((*edges, LAG), basis_weight @ kernels, {**ONE, "long_name": "coupling at each lag"}),
@@ -66,17 +66,20 @@ def labelled_fit(
         "dispersion": ((STATE, NODE), fit.parameters.dispersion, {"units": _dispersion_unit(form, sequences)}),
     }
     coords: dict[str, Any] = {
-        STATE: np.arange(n_state),
-        NODE: sequences.nodes,
-        TARGET: sequences.nodes,
-        SOURCE: sequences.nodes,
+        STATE: np.arange(coefficient.shape[0]),
+        NODE: targets,
+        TARGET: targets,
+        SOURCE: sources,
+        OBSERVED: sequences.nodes,
         LAG: (LAG, np.arange(1, kernels.shape[1] + 1) * (sequences.step or 1), {"units": _clock(sequences)}),
         BASIS: np.arange(kernels.shape[0]),
-        **{n: c for n, c in sequences.node_coords.items() if n != NODE},
+        **{n: c for n, c in sequences.node_coords.items() if n != NODE and form.law != "categorical"},
     }
     if sequences.covariate_names:
         found["covariate_weight"] = ((STATE, NODE, COVARIATE), coefficient[:, :, end:], ONE)
         coords[COVARIATE] = list(sequences.covariate_names)
+    if form.n_categories:
+        found["n_categories"] = (OBSERVED, list(form.n_categories))
     if errors is not None:
         found["standard_error"] = (edges, errors[0], {**ONE, "long_name": "Wald standard error of the coupling"})
         found["bias_standard_error"] = ((STATE, NODE), errors[1], ONE)
@@ -99,7 +102,7 @@ def labelled_fit(
         history=(ITERATION, fit.history, {**NATS, "long_name": "evidence plus log priors"}),
     )
     results = results.isel({STATE: order, NEXT_STATE: order}).assign_coords(
-        {STATE: np.arange(n_state), NEXT_STATE: np.arange(n_state)}
+        {STATE: np.arange(order.size), NEXT_STATE: np.arange(order.size)}
     )
     return results.assign_attrs(
         law=form.law,
@@ -108,6 +111,7 @@ def labelled_fit(
         shared_bias=int(form.shared_bias),
         n_reseeded=fit.reseeded,
         observed_units=sequences.units,
+        bin_width=float(sequences.step or 0),
     )
 
 
@@ -193,6 +197,7 @@ def form_of(results: xr.Dataset, dtype: str) -> Form:
         bool(results.attrs["self_history"]),
         bool(results.attrs["shared_bias"]),
         dtype,
+        n_categories=tuple(results["n_categories"].to_numpy().tolist()) if "n_categories" in results else (),
     )
 
 
@@ -209,8 +214,7 @@ def labelled_simulation(y: Array, state: NDArray[np.int64], results: xr.Dataset)
         Labels, law and clock of the fit.
     """
     counts = results.attrs["law"] != "gaussian"
-    lag = results[LAG]
-    step = float(lag[0]) if lag.size and lag.attrs.get("units") == "s" else 1.0
+    step = results.attrs["bin_width"]
     dims = (SESSION, TIME, NODE)
     units = {"units": str(results.attrs["observed_units"])}
     drawn = (dims, y.astype(np.int64), units) if counts else (dims, y, units)
@@ -218,7 +222,7 @@ def labelled_simulation(y: Array, state: NDArray[np.int64], results: xr.Dataset)
         {SPIKE_COUNT if counts else ACTIVITY: drawn, "true_state": (dims[:2], state, ONE)},
         coords={
             SESSION: [f"simulated_{k}" for k in range(y.shape[0])],
-            TIME: (TIME, np.arange(y.shape[1]) * step, {"units": "s" if lag.attrs.get("units") == "s" else "1"}),
-            NODE: results[NODE].variable,
+            TIME: (TIME, np.arange(y.shape[1]) * (step or 1), {"units": "s" if step else "bin"}),
+            NODE: results[OBSERVED].to_numpy(),
         },
     )

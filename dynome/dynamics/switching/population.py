@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from dynome.dynamics.glm.designs import Design
 from dynome.dynamics.glm.laws import Law, Link, add_observation_problems, link_of
 from dynome.dynamics.glm.passes import Problem
 from dynome.dynamics.hmm.sequences import Sequences
+from dynome.dynamics.switching.categories import add_category_problems, categorical_emissions, first_logits
 from dynome.dynamics.switching.emissions import Emissions
 from dynome.errors import Problems, listed
 
@@ -36,6 +37,8 @@ class Form(NamedTuple):
         Of features and the arithmetic on them.
     learns_kernel : bool
         Whether the one kernel is learnt.
+    n_categories : tuple of int
+        Of every variable, for categories.
     """
 
     law: Law
@@ -45,6 +48,7 @@ class Form(NamedTuple):
     shared_bias: bool
     dtype: str
     learns_kernel: bool = False
+    n_categories: tuple[int, ...] = ()
 
 
 def emissions_of(sequences: Sequences, form: Form, *, silent: NDArray[np.bool_] | None = None) -> Emissions:
@@ -59,6 +63,9 @@ def emissions_of(sequences: Sequences, form: Form, *, silent: NDArray[np.bool_] 
     silent : (n_node,) or None
         Nodes without a coupling; None takes those that never vary in `sequences`.
     """
+    if form.law == "categorical":
+        n_categories = np.array(form.n_categories)
+        return categorical_emissions(sequences, form.kernels, n_categories, self_history=form.self_history)
     y = sequences.y
     n_node, n_basis = y.shape[1], form.kernels.shape[0]
     design = Design(y, form.kernels, sequences.covariates, sequences.starts, np.dtype(form.dtype))
@@ -79,6 +86,23 @@ def emissions_of(sequences: Sequences, form: Form, *, silent: NDArray[np.bool_] 
     )
 
 
+def names_of(nodes: NDArray[Any], form: Form) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Labels of targets and of sources: the nodes, or their categories.
+
+    Parameters
+    ----------
+    nodes : (n_node,)
+        Labels of what was observed.
+    form : Form
+        Kind of GLM.
+    """
+    if form.law != "categorical":
+        return nodes, nodes
+    of = list(zip(nodes, form.n_categories, strict=True))
+    targets = np.array([f"{node}={k}" for node, n in of for k in range(n)])
+    return targets, np.array([f"{node}={k}" for node, n in of for k in range(1, n)])
+
+
 def silent_nodes(y: Array, law: Law) -> NDArray[np.bool_]:
     """Nodes whose coupling nothing could tell: counts that are never above 0, values that never vary."""
     lowest = np.nanmin(y, axis=0)
@@ -92,6 +116,9 @@ def first_bias(sequences: Sequences, form: Form) -> tuple[Array, Array]:
     A node that never spoke gets the rate of half a spike in all its bins.
     """
     y = sequences.y
+    if form.law == "categorical":
+        logits = first_logits(y, np.array(form.n_categories))
+        return logits, np.ones_like(logits)
     seen = np.isfinite(y).sum(axis=0)
     mean, variance = np.nanmean(y, axis=0), np.nanvar(y, axis=0)
     if form.law != "gaussian":
@@ -108,6 +135,8 @@ def first_bias(sequences: Sequences, form: Form) -> tuple[Array, Array]:
 def add_problems(problems: Problems, sequences: Sequences, form: Form) -> None:
     """Note what in the observations does not go with the law."""
     add_observation_problems(problems, sequences.y, form.law)
+    if form.law == "categorical":
+        add_category_problems(problems, sequences)
     unseen = sequences.nodes[np.isnan(sequences.y).all(axis=0)]
     if unseen.size:
         problems.add(f"{unseen.size} nodes have no value at all: {listed(unseen)}; drop them")

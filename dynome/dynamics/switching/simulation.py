@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dynome.dynamics.glm.laws import Law, Link, mean, sample
+from dynome.dynamics.glm.laws import mean, sample
+from dynome.dynamics.switching.categories import drawn_categories, indicators
+from dynome.dynamics.switching.population import Form
 from dynome.errors import InputError
 
 Array = NDArray[np.float64]
@@ -17,9 +19,7 @@ def simulated(
     state: NDArray[np.int64],
     coefficient: Array,
     dispersion: Array,
-    kernels: Array,
-    law: Law,
-    link: Link,
+    form: Form,
     rng: np.random.Generator,
 ) -> Array:
     """Observations of given states.
@@ -28,14 +28,12 @@ def simulated(
     ----------
     state : (n_sequence, n_time)
         State of every bin.
-    coefficient : (n_state, n_node, 1 + n_node * n_basis)
-        Bias and couplings.
+    coefficient : (n_state, n_target, n_feature)
+        Bias, couplings, and covariates, which are taken as 0.
     dispersion : (n_state, n_node)
         Of the law.
-    kernels : (n_basis, n_lag)
-        Filters of the past.
-    law, link : str
-        Of the observations.
+    form : Form
+        Law, kernels of the past.
     rng : Generator
         Draws them.
 
@@ -49,18 +47,25 @@ def simulated(
         If the activity runs away, as unstable couplings make it.
     """
     n_sequence, n_time = state.shape
-    n_node = coefficient.shape[1]
-    n_basis, n_lag = kernels.shape
-    y = np.zeros((n_sequence, n_lag + n_time, n_node))
+    n_basis, n_lag = form.kernels.shape
+    n_categories = np.array(form.n_categories, dtype=np.int64)
+    n_source = int((n_categories - 1).sum()) if n_categories.size else coefficient.shape[1]
+    coefficient = coefficient[:, :, : 1 + n_source * n_basis]
+    seen = np.zeros((n_sequence, n_lag + n_time, n_source))
+    y = np.zeros((n_sequence, n_time, n_categories.size or n_source))
     for t in range(n_time):
-        past = y[:, t : t + n_lag][:, ::-1]
-        features = np.einsum("slm,kl->smk", past, kernels).reshape(n_sequence, n_node * n_basis)
+        past = seen[:, t : t + n_lag][:, ::-1]
+        features = np.einsum("slm,kl->smk", past, form.kernels).reshape(n_sequence, n_source * n_basis)
         now = coefficient[state[:, t]]
         eta = now[:, :, 0] + np.einsum("snp,sp->sn", now[:, :, 1:], features)
-        if not np.abs(mean(eta, link)).max(initial=0) < _MOST:
+        if n_categories.size:
+            y[:, t] = drawn_categories(eta, n_categories, rng)
+            seen[:, n_lag + t] = indicators(y[:, t], n_categories)
+            continue
+        if not np.abs(mean(eta, form.link)).max(initial=0) < _MOST:
             raise InputError(
                 f"the simulated activity runs away after {t} bins: the fitted couplings are unstable; use a link that "
                 "saturates (sigmoid, softplus) or a prior that shrinks them"
             )
-        y[:, n_lag + t] = sample(eta, law, link, dispersion[state[:, t]], rng)
-    return y[:, n_lag:]
+        y[:, t] = seen[:, n_lag + t] = sample(eta, form.law, form.link, dispersion[state[:, t]], rng)
+    return y

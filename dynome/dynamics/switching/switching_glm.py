@@ -41,9 +41,10 @@ class SwitchingGLM(Estimator):
     ----------
     n_states : int
         Number of hidden states.
-    observation : {"poisson", "bernoulli", "negative_binomial", "gaussian"}
-        Law of the observations given state and past. Counts take ``spike_count``, Gaussian values ``activity`` where a
-        recording is given.
+    observation : {"poisson", "bernoulli", "negative_binomial", "gaussian", "categorical"}
+        Law of the observations given state and past. From a recording, Gaussian values take ``activity``, the others
+        ``spike_count``, where both are there. Categories are codes 0, 1, 2, ...: each is a target, all but the first
+        are sources.
     link : str or None
         How the predictor becomes the mean; None takes that of the law (softplus for counts, sigmoid, identity).
     history : History or None
@@ -203,9 +204,9 @@ class SwitchingGLM(Estimator):
                 found = fitted_in_batches(parts, read, form, prior, self.connectome, options, seed, advance)
         fit = found.fit
         errors = standard_errors(prior, fit, None if found.passed is None else found.passed.information)
-        results = labelling.labelled_fit(fit, prior, found.sequences, form, errors, found.passed)
+        results = labelling.labelled_fit(fit, prior, found.sequences, found.form, errors, found.passed)
         results["restart_evidence"] = (RESTART, found.restart_evidence, labelling.NATS)
-        warn_of_fit(fit, found.sequences, self.max_iter)
+        warn_of_fit(fit, found.form, found.sequences, self.max_iter)
         return self._finish(
             self._shown(results),
             started=started,
@@ -264,9 +265,9 @@ class SwitchingGLM(Estimator):
         """
         given = self._seen(X)
         ahead = given.parameters.process.predict(given.log_likelihood, given.sequences.starts).probability
-        expected = mixed_mean(given.emissions.problem, given.parameters.coefficient, ahead)
+        expected = mixed_mean(given.emissions, given.parameters.coefficient, ahead)
         units = {"units": given.sequences.units, "long_name": "one-step-ahead mean"}
-        return given.sequences.labelled(expected, [NODE], {NODE: given.sequences.nodes}, name="prediction", attrs=units)
+        return given.sequences.labelled(expected, [NODE], {NODE: self.results_[NODE]}, name="prediction", attrs=units)
 
     def log_likelihood(self, X: ChainInput, *, kind: Kind = "marginal") -> xr.DataArray:
         """Log probability of every bin.
@@ -335,9 +336,7 @@ class SwitchingGLM(Estimator):
         parameters = labelling.parameters_of(results, None)
         starts = np.arange(n_sessions + 1, dtype=np.int64) * n_time
         state = parameters.process.sample(starts, rng).reshape(n_sessions, n_time)
-        n_feature = 1 + results.sizes[NODE] * form.kernels.shape[0]
-        coefficient = parameters.coefficient[:, :, :n_feature]
-        y = simulated(state, coefficient, parameters.dispersion, form.kernels, form.law, form.link, rng)
+        y = simulated(state, parameters.coefficient, parameters.dispersion, form, rng)
         return labelling.labelled_simulation(y, state, results)
 
     def _form(self) -> Form:
@@ -365,7 +364,7 @@ class SwitchingGLM(Estimator):
     def _seen(self, X: ChainInput) -> Seen:
         results = self._fitted()
         form = labelling.form_of(results, self.dtype)
-        sequences = self._stacked(X, form, results[NODE].to_numpy())
+        sequences = self._stacked(X, form, results[labelling.OBSERVED].to_numpy())
         return seen(results, sequences, form)
 
     def _over_states(self, sequences: Sequences, values: NDArray[np.float64], name: str) -> xr.DataArray:
@@ -392,6 +391,11 @@ class SwitchingGLM(Estimator):
         for name in ("covariates", "transition_covariates"):
             if isinstance(getattr(self, name), str):
                 problems.add(f"{name} must be a list of names, got the text {getattr(self, name)!r}; put it in a list")
+        if self.observation == "categorical":
+            if isinstance(self.prior, str) and self.prior not in ("none", "ridge"):
+                problems.add(f"categorical observations go with prior 'none' or 'ridge', got {self.prior!r}")
+            if self.bias == "shared" or self.batch_size is not None or isinstance(self.history, LearntHistory):
+                problems.add("categorical observations go with none of bias='shared', batch_size and LearntHistory")
         if self.transition_covariates and (self.dwell_phases != 1 or self.batch_size is not None):
             problems.add("transition_covariates go neither with dwell_phases above 1 nor with batch_size; drop one")
         problems.raise_if_any(InputError)
