@@ -69,22 +69,22 @@ def _variance(problem: Problem, coefficient: Array, dispersion: Array, weight: A
 
 
 def _overdispersion(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Array:
-    """Newton on the logarithm of alpha of every node, halved where it overshoots."""
+    """Newton on alpha of every node, drawn back (geometric means) where it overshoots."""
     slopes, above = coefficient.astype(problem.design.dtype), _weight_above(problem, weight)
 
     def moments(alpha: Array) -> Array:
-        """Log likelihood of every node, and its two derivatives by the logarithm of alpha."""
+        """Log likelihood of every node, and its two derivatives by alpha."""
         out = np.zeros((3, alpha.size))
         for s, _, x, y, w in parts(problem, weight):
             _add_moments(y, np.asarray(mean(x @ slopes[s].T, problem.link)), w, alpha, out)
         _add_counts(above, alpha, out)
-        return np.stack([out[0], alpha * out[1], alpha * out[1] + alpha**2 * out[2]])
+        return out
 
     alpha = np.clip(dispersion[0].astype(float), _LEAST, _MOST)
     value, first, second = moments(alpha)
     for _ in range(_ITERATIONS):
-        newton = -first / np.where(second < 0, second, -1.0)
-        trial = np.clip(alpha * np.exp(np.clip(np.where(second < 0, newton, np.sign(first)), -2, 2)), _LEAST, _MOST)
+        newton = alpha - first / np.where(second < 0, second, -1.0)
+        trial = np.clip(np.where(second < 0, newton, alpha * np.exp(2 * np.sign(first))), _LEAST, _MOST)
         found = moments(trial)
         for _ in range(_HALVINGS):
             if not (fell := found[0] < value).any():
