@@ -15,7 +15,7 @@ from dynome.permutation import q_value
 from dynome.viz import canvas
 from dynome.viz.palette import MISSING, MUTED, NEGATIVE, POSITIVE
 from dynome.viz.panels import panel_grid
-from dynome.viz.states import STATE, by_state, state_colors, state_title, states_of
+from dynome.viz.states import STATE, by_state, edge_title, state_colors, state_title, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ _what = "edges"
 _dims = ("target", "source")
 _needed = ("source", "target", "estimate", "low", "high", "z", "q_value")
 _interval = 1.959964  # standard errors on each side: 95 %
-_longest = 12  # letters of a node
+_longest = 20  # letters of a node
 _significant = 0.05
 
 
@@ -73,7 +73,9 @@ def plot_edges(edges: xr.Dataset | pd.DataFrame, *, n: int = 30, ax: Axes | None
     rows = _rows(table, n)
     labels = list(dict.fromkeys(table[STATE].tolist()))
     width = 1.9 if len(labels) <= 4 else 1.15
-    ax = canvas.axes_or_new(ax, (1.9 + width * len(labels), 1.1 + 0.19 * max(len(rows), 4)))
+    ax = canvas.axes_or_new(
+        ax, (0.7 + 0.06 * max(map(len, rows.values())) + width * len(labels), 1.1 + 0.19 * max(len(rows), 4))
+    )
     rooms = panel_grid(ax, len(labels), len(labels), gap=(0.12, 0))
     shown = table[table["pair"].isin(rows)]
     reach = (min(float(shown["low"].min()), 0.0), max(float(shown["high"].max()), 0.0))
@@ -134,7 +136,8 @@ def _rows(table: pd.DataFrame, n: int) -> dict[str, str]:
     certain = table["z"].abs().groupby(table["pair"], sort=False).max().nlargest(n).index
     mean = table[table["pair"].isin(certain)].groupby("pair", sort=False)["estimate"].mean()
     found = mean.sort_values(ascending=False, kind="stable").index
-    return {pair: " → ".join(canvas.shortened(end, _longest) for end in pair.split("\0")) for pair in found}
+    ends = [pair.split("\0") for pair in found]
+    return {pair: edge_title(source, target, _longest) for pair, (source, target) in zip(found, ends, strict=True)}
 
 
 def _draw(ax: Axes, table: pd.DataFrame, rows: dict[str, str]) -> None:

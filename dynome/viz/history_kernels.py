@@ -13,7 +13,7 @@ from dynome.errors import InputError, Problems, listed
 from dynome.viz import canvas
 from dynome.viz.palette import INK, MUTED
 from dynome.viz.panels import panel_grid
-from dynome.viz.states import add_row_legend, by_state, chosen_states, state_colors, states_of
+from dynome.viz.states import add_row_legend, by_state, chosen_states, edge_title, state_colors, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ Pair = tuple[str, str]
 _dims = ("target", "source", "lag")
 _what = "history kernels"
 _columns = 4
-_longest = 13  # letters of a node
+_longest = 12  # letters of a node
 _title = 18  # points over the first row
 
 
@@ -95,8 +95,8 @@ def plot_history_kernels(
             room.plot(lag, line, "-o", color=color, lw=1.3, ms=2.5, alpha=0.9)
         room.axhline(0, color=MUTED, lw=0.6, zorder=0)
         room.set_ylim(low - room_above, high + room_above)
-        ends = [canvas.shortened(name, _longest) for name in (names["source"][j], names["target"][i])]
-        room.set_title(" → ".join(ends), loc="left", fontsize=canvas.NOTE, color=INK)
+        title = edge_title(names["source"][j], names["target"][i], _longest)
+        room.set_title(title, loc="left", fontsize=canvas.NOTE, color=INK)
         canvas.despine(room)
         room.locator_params(nbins=4)
         room.tick_params(labelleft=k % columns == 0, labelbottom=k + columns >= len(found), labelsize=canvas.NOTE)

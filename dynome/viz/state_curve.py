@@ -61,7 +61,7 @@ def plot_state_curve(curve: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     values = canvas.finite(score)
     if not np.isfinite(values).any():
         return canvas.no_data(ax, "no data: there is no number of states, or every score is missing")
-    number = score[_number].to_numpy().astype(np.float64) if _number in score.coords else np.arange(len(values)) + 1.0
+    number = np.arange(1.0, len(values) + 1) if _number not in score.coords else canvas.finite(score[_number])
     best = int(np.nanargmax(np.nan_to_num(_mean_and_error(values)[0], nan=-np.inf)))
     upper, lower = panel_rows(ax, [1.0, 1.0], gap=0.08)
     below: Floats = values - values[best]

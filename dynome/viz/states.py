@@ -84,6 +84,18 @@ def state_title(label: Any) -> str:
     return f"state {name}" if isinstance(label, int | np.integer) else canvas.shortened(name)
 
 
+def edge_title(source: str, target: str, limit: int) -> str:
+    """Both ends of an edge; of a long name the middle is left out, since names often differ at their end.
+
+    Examples
+    --------
+    >>> edge_title("AVAL", "probe_2_unit_017", 9)
+    'AVAL → prob…_017'
+    """
+    ends = [n if len(n) <= limit else f"{n[: limit // 2]}…{n[-((limit - 1) // 2) :]}" for n in (source, target)]
+    return " → ".join(ends)
+
+
 def add_state_legend(ax: Axes, labels: Sequence[Any]) -> None:
     """Name the states over `ax`."""
     names = [str(label) for label in labels]

@@ -97,11 +97,7 @@ def plot_states(
         return draw_sequences(share, kind, found, activity, recording, covariates, order, window, ax)
     course = windowed(found[0], share, window, own=False)
     part = None if activity is None else recorded(activity, course, share)
-    behaviour = (
-        recorded(recording[list(covariates)], course, share)
-        if isinstance(recording, xr.Dataset) and covariates
-        else None
-    )
+    behaviour = recorded(recording, course, share) if isinstance(recording, xr.Dataset) and covariates else None
     return _draw_course(share.isel(course.place), course, part, behaviour, covariates, order, ax)
 
 

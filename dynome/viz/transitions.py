@@ -73,13 +73,18 @@ def plot_transitions(results: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     labels = states_of(transition)
     place = _ring(len(labels))
     radius = _radii(_occupancy(results, chain), place)
-    _frame(ax, len(labels))
+    switches, note = _switches(chain)
+    _frame(ax, len(labels), note)
     stays = _stays(results, chain)
     for k, (label, color) in enumerate(zip(labels, state_colors(labels), strict=True)):
         _draw_state(ax, place[k], radius[k], label, color, stays[k])
-    said = _draw_arrows(ax, chain, place, radius, state_colors(labels))
-    note = "\n".join(filter(None, ("area: occupancy; number outside: mean stay", said)))
-    ax.set_xlabel(note, fontsize=canvas.NOTE, color=MUTED)
+    canvas.settle(ax)
+    for i, j in switches:
+        curve = _curve(place[i], place[j], radius[i], radius[j])
+        share = chain[i, j] / max(chain[s] for s in switches)
+        _draw_arrow(ax, curve, _widest * share, state_colors(labels)[i])
+        if len(labels) <= _labelled and share >= _worth:
+            _say(ax, curve, f"{chain[i, j]:.2g}")
     return ax
 
 
@@ -135,22 +140,17 @@ def _radii(occupancy: Floats, place: Floats) -> Floats:
     return np.maximum(largest * np.sqrt(occupancy / (occupancy.max() or 1.0)), 0.05)
 
 
-def _draw_arrows(ax: Axes, chain: Floats, place: Floats, radius: Floats, colors: list[str]) -> str:
-    """Draw the switches, rarest first, and say what is left out."""
+def _switches(chain: Floats) -> tuple[list[tuple[int, int]], str]:
+    """The switches to draw, rarest first, and what is said under them."""
     away = np.where(np.eye(len(chain), dtype=bool), 0.0, chain)
     top = float(away.max())
+    note = "area: occupancy; number outside: mean stay"
     if top == 0:
-        return ""
+        return [], note
     shown = [(int(i), int(j)) for i, j in np.argwhere(away >= _least * top)]
-    shown.sort(key=lambda pair: away[pair])
-    for i, j in shown:
-        curve = _curve(place[i], place[j], radius[i], radius[j])
-        _draw_arrow(ax, curve, _widest * away[i, j] / top, colors[i])
-        if len(chain) <= _labelled and away[i, j] >= _worth * top:
-            _say(ax, curve, f"{away[i, j]:.2g}")
-    switches = int((away > 0).sum())
-    left_out = f"; {switches - len(shown)} rarer ones left out" if switches > len(shown) else ""
-    return f"widest arrow: {top:.2g} in a bin{left_out}"
+    left_out = int((away > 0).sum()) - len(shown)
+    rest = f"; {left_out} rarer {'one' if left_out == 1 else 'ones'} left out" if left_out else ""
+    return sorted(shown, key=lambda pair: away[pair]), f"{note}\nwidest arrow: {top:.2g} in a bin{rest}"
 
 
 def _curve(start: Floats, stop: Floats, r_start: float, r_stop: float) -> Floats:
@@ -187,7 +187,7 @@ def _say(ax: Axes, curve: Floats, text: str) -> None:
     from matplotlib.patheffects import withStroke
 
     halo: list[AbstractPathEffect] = [withStroke(linewidth=2.2, foreground="white")]
-    others = [t.get_window_extent() for t in ax.texts]
+    others = [t.get_window_extent().padded(3) for t in ax.texts]
     for share in (0.36, 0.28, 0.45, 0.2, 0.55, 0.65):
         x, y = curve[int(share * len(curve))]
         number = ax.text(x, y, text, ha="center", va="center", fontsize=canvas.NOTE, color=INK, zorder=4)
@@ -220,10 +220,10 @@ def _draw_state(ax: Axes, place: Floats, radius: float, label: Any, color: str, 
     ax.text(x, y, told, ha=horizontal, va=vertical, fontsize=canvas.TICK, color=INK, zorder=3)
 
 
-def _frame(ax: Axes, count: int) -> None:
+def _frame(ax: Axes, count: int, note: str) -> None:
     ax.set_xlim(-1.75, 1.75)
     ax.set_ylim(*((-1.55, 1.55) if count > 2 else (-0.7, 0.7)))
     ax.set_aspect("equal", adjustable="box")
     ax.set(xticks=[], yticks=[])
+    ax.set_xlabel(note, fontsize=canvas.NOTE, color=MUTED)
     canvas.despine(ax, keep=())
-    canvas.settle(ax)

@@ -175,3 +175,49 @@ def rank_curve() -> xr.Dataset:
         {"rank": range(1, 6)},
         {"rank": 3, "stable": 0.8},
     )
+
+
+@pytest.fixture
+def posterior() -> xr.DataArray:
+    """Three states over 50 bins of the clock of `recording`; each is certain for a while."""
+    state = np.repeat([0, 1, 0, 2, 1], 10)
+    values = 0.9 * np.eye(3)[state] + 0.1 / 3
+    coords = {"time": ("time", np.arange(50) * 0.5, {"units": "s"}), "state": range(3)}
+    return xr.DataArray(values, coords, ("time", "state"), name="posterior")
+
+
+@pytest.fixture
+def switching() -> xr.Dataset:
+    """Results of a switching GLM of three states and six nodes, as the estimator labels them."""
+    rng = np.random.default_rng(5)
+    names = [f"N{k}" for k in range(6)]
+    lag = np.arange(1, 5) * 0.01
+    weight = rng.standard_normal((3, 6, 6, 1)) * np.exp(-lag / 0.01)
+    chain = np.array([[0.9, 0.08, 0.02], [0.05, 0.95, 0.0], [0.2, 0.0, 0.8]])
+    return xr.Dataset(
+        {
+            "weight": (("state", "target", "source", "lag"), weight, {"units": "1"}),
+            "coupling": (("state", "target", "source"), weight.sum(-1), {"units": "1", "long_name": "coupling"}),
+            "standard_error": (("state", "target", "source"), rng.uniform(0.05, 0.5, (3, 6, 6)), {"units": "1"}),
+            "transition": (("state", "next_state"), chain, {"units": "1"}),
+            "occupancy": ("state", [0.5, 0.4, 0.1], {"units": "1"}),
+            "dwell_time": ("state", [0.1, 0.2, 0.05], {"units": "s"}),
+        },
+        {
+            "state": range(3),
+            "next_state": range(3),
+            "target": names,
+            "source": names,
+            "lag": ("lag", lag, {"units": "s"}),
+        },
+    )
+
+
+@pytest.fixture
+def state_curve() -> xr.Dataset:
+    rng = np.random.default_rng(6)
+    rise = np.array([-1.0, -0.95, -0.93, -0.935])
+    score = rise[:, None] + 0.05 * rng.standard_normal(5) + 0.005 * rng.standard_normal((4, 5))
+    long_name = "held-out log likelihood (nats per bin and node)"
+    variable = (("n_states", "fold"), score, {"units": "nat", "long_name": long_name})
+    return xr.Dataset({"score": variable}, {"n_states": range(1, 5)}, {"chosen": 2, "best": 3})

@@ -19,6 +19,12 @@ PLOTS = {
     "plot_null": "association",
     "plot_atlas": "atlas",
     "plot_rank_curve": "rank_curve",
+    "plot_states": "posterior",
+    "plot_coupling": "switching",
+    "plot_transitions": "switching",
+    "plot_edges": "switching",
+    "plot_history_kernels": "switching",
+    "plot_state_curve": "state_curve",
 }
 
 
@@ -110,6 +116,20 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_rank_curve", lambda d: d.isel(rank=[])),
         ("plot_rank_curve", lambda d: d * np.nan),
         ("plot_null", lambda d: d.assign(statistic=d.statistic * np.nan, null=d.null * np.nan)),
+        ("plot_states", lambda d: d.isel(time=[])),
+        ("plot_states", lambda d: d.isel(state=[])),
+        ("plot_states", lambda d: d * np.nan),
+        ("plot_states", lambda d: (d.argmax("state") * 0 - 1).expand_dims(trial=4)),
+        ("plot_coupling", lambda d: d.isel(source=[], target=[])),
+        ("plot_coupling", lambda d: d * np.nan),
+        ("plot_transitions", lambda d: d.isel(state=[], next_state=[])),
+        ("plot_transitions", lambda d: d * np.nan),
+        ("plot_edges", lambda d: d.isel(state=[])),
+        ("plot_edges", lambda d: d.assign(standard_error=d.standard_error * np.nan)),
+        ("plot_history_kernels", lambda d: d.isel(lag=[])),
+        ("plot_history_kernels", lambda d: d * np.nan),
+        ("plot_state_curve", lambda d: d.isel(n_states=[])),
+        ("plot_state_curve", lambda d: d * np.nan),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -153,6 +173,25 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_rank_curve", lambda d: d[["error"]]),
         ("plot_rank_curve", lambda d: d.isel(restart=[0], fold=[0])),
         ("plot_rank_curve", lambda d: d.assign(held_out_error=d.held_out_error * np.nan)),
+        ("plot_states", lambda d: d.isel(time=[0])),
+        ("plot_states", lambda d: d.isel(state=[0])),
+        ("plot_states", lambda d: d.where(d.time > 5)),
+        ("plot_states", lambda d: d.argmax("state").expand_dims(trial=300)),
+        ("plot_states", lambda d: d.drop_vars(["time", "state"])),
+        ("plot_coupling", lambda d: d.isel(source=[0], target=[0])),
+        ("plot_coupling", lambda d: d.isel(source=[0])),
+        ("plot_coupling", lambda d: d * 0),
+        ("plot_coupling", lambda d: d[["coupling"]].isel(state=0, drop=True)),
+        ("plot_coupling", lambda d: d.assign(coupling=d.coupling.where(d.coupling < 1))),
+        ("plot_transitions", lambda d: d.assign(transition=d.transition * 0 + np.eye(3))),
+        ("plot_transitions", lambda d: d.assign(occupancy=d.occupancy * 0)),
+        ("plot_edges", lambda d: d.assign(coupling=d.coupling * 0)),
+        ("plot_edges", lambda d: d[["coupling", "standard_error"]].isel(state=0, drop=True)),
+        ("plot_history_kernels", lambda d: d[["weight"]].isel(lag=[0], state=[0])),
+        ("plot_history_kernels", lambda d: d[["weight"]].isel(state=0, drop=True)),
+        ("plot_state_curve", lambda d: d.isel(n_states=[0])),
+        ("plot_state_curve", lambda d: d.isel(n_states=[1], fold=[0])),
+        ("plot_state_curve", lambda d: d.where(d.n_states != 3)),
     ],
 )
 def test_little_data_is_drawn(name, change, request):
@@ -167,7 +206,7 @@ def test_another_object_is_refused_with_what_was_expected(name, ax):
         getattr(dy.viz, name)(np.zeros((3, 3)), ax=ax)
 
 
-@pytest.mark.parametrize("name", ["plot_recording", "plot_matrix", "plot_connectome"])
+@pytest.mark.parametrize("name", ["plot_recording", "plot_matrix", "plot_connectome", "plot_coupling", "plot_edges"])
 def test_long_labels_are_shortened(name, request):
     data = request.getfixturevalue(PLOTS[name])
     long = {
@@ -179,6 +218,8 @@ def test_long_labels_are_shortened(name, request):
     if name == "plot_connectome":
         data = data.isel(edge=[]).assign_coords(node=long["node"])
     ax = getattr(dy.viz, name)(data)
-    labels = [t.get_text() for t in (*ax.get_xticklabels(), *ax.get_yticklabels())]
-    assert all(len(label) <= 24 for label in labels)
+    rooms = [ax, *ax.child_axes]
+    labels = [t.get_text() for room in rooms for t in (*room.get_xticklabels(), *room.get_yticklabels())]
+    assert all(len(end) <= 24 for label in labels for end in label.split(" → "))
+    assert any("…" in label for label in labels) or name == "plot_connectome"
     pixels(ax)
