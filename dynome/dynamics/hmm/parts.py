@@ -161,7 +161,8 @@ def _breaks(frame: xr.DataArray, where: str, problems: Problems) -> tuple[NDArra
     except UnitsError as error:
         problems.add(f"{where}{error}")
         return out, None
-    return out, usual * seconds if usual > 0 else None
+    # Differences of stamps leave digits that no clock has.
+    return out, float(f"{usual * seconds:.10g}") if usual > 0 else None
 
 
 def on_grid(frame: xr.DataArray, name: str) -> NDArray[Any]:
