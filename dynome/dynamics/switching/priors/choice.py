@@ -6,17 +6,19 @@ from typing import Literal, get_args
 
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.priors.gaussian import GaussianPrior
+from dynome.dynamics.switching.priors.gumbel import GumbelPrior
 from dynome.dynamics.switching.priors.one_hot import OneHotPrior
 from dynome.dynamics.switching.priors.plain import NoPrior, RidgePrior
 from dynome.errors import InputError, listed
 
-PriorName = Literal["none", "ridge", "gaussian", "one_hot"]
+PriorName = Literal["none", "ridge", "gaussian", "one_hot", "gumbel"]
 
 _priors: dict[str, type[Prior]] = {
     "none": NoPrior,
     "ridge": RidgePrior,
     "gaussian": GaussianPrior,
     "one_hot": OneHotPrior,
+    "gumbel": GumbelPrior,
 }
 
 
