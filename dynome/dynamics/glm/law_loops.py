@@ -22,6 +22,7 @@ _OPTIONS = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model
 
 @njit(**_OPTIONS)
 def poisson(y, log_rate, rate):  # type: ignore[no-untyped-def]
+    """Log probability of the Poisson law."""
     zero = y.dtype.type(0)
     for i in range(y.size):
         value = y[i] * log_rate[i] - rate[i]
@@ -30,6 +31,7 @@ def poisson(y, log_rate, rate):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def poisson_slopes(y, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
+    """The same, with information and score."""
     zero = y.dtype.type(0)
     for i in range(y.size):
         missing = y[i] != y[i]
@@ -42,6 +44,7 @@ def poisson_slopes(y, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def bernoulli(y, eta, log_rate):  # type: ignore[no-untyped-def]
+    """Log probability of the Bernoulli law."""
     zero, one = y.dtype.type(0), y.dtype.type(1)
     for i in range(y.size):
         value = log_rate[i] - (one - y[i]) * eta[i]
@@ -50,6 +53,7 @@ def bernoulli(y, eta, log_rate):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def bernoulli_slopes(y, eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
+    """The same, with information and score."""
     zero, one = y.dtype.type(0), y.dtype.type(1)
     bernoulli(y, eta, log_rate)
     for i in range(y.size):
@@ -61,6 +65,7 @@ def bernoulli_slopes(y, eta, log_rate, rate, ratio):  # type: ignore[no-untyped-
 
 @njit(**_OPTIONS)
 def gaussian(y, eta, spread, log_rate):  # type: ignore[no-untyped-def]
+    """Log probability of the Gaussian law."""
     zero, half = y.dtype.type(0), y.dtype.type(0.5)
     precision, log_scale = spread[0], spread[1]
     for i in range(y.size):
@@ -70,6 +75,7 @@ def gaussian(y, eta, spread, log_rate):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def gaussian_slopes(y, eta, spread, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
+    """The same, with information and score."""
     zero = y.dtype.type(0)
     precision = spread[0]
     gaussian(y, eta, spread, log_rate)
@@ -82,6 +88,7 @@ def gaussian_slopes(y, eta, spread, log_rate, rate, ratio):  # type: ignore[no-u
 
 @njit(**_OPTIONS)
 def negative_binomial(y, spread, log_rate, rate):  # type: ignore[no-untyped-def]
+    """Log probability of the negative binomial law; `rate` is overwritten."""
     zero, one = y.dtype.type(0), y.dtype.type(1)
     alpha, shape = spread[0], spread[1]
     for i in range(y.size):
@@ -95,6 +102,7 @@ def negative_binomial(y, spread, log_rate, rate):  # type: ignore[no-untyped-def
 
 @njit(**_OPTIONS)
 def negative_binomial_slopes(y, spread, log_rate, rate, ratio, work):  # type: ignore[no-untyped-def]
+    """The same, with information and score; `work` is overwritten."""
     zero, one = y.dtype.type(0), y.dtype.type(1)
     alpha = spread[0]
     for i in range(y.size):
@@ -117,8 +125,8 @@ def spreads(gaussian, dispersion, rows, dtype_like):  # type: ignore[no-untyped-
         if gaussian:
             spread[0, i], spread[1, i] = 1 / d, -0.5 * np.log(d)
         else:
-            d = max(d, _LEAST_ALPHA)
-            spread[0, i], spread[1, i] = d, 1 / d
+            alpha = max(d, _LEAST_ALPHA)
+            spread[0, i], spread[1, i] = alpha, 1 / alpha
     for i in range(n_node, rows * n_node):
         spread[0, i], spread[1, i] = spread[0, i - n_node], spread[1, i - n_node]
     return spread

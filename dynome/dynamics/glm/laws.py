@@ -103,7 +103,7 @@ def mean(eta: Floats, link: Link) -> Floats:
     if link == "exp":
         return np.asarray(np.exp(np.minimum(raised, HIGHEST)), eta.dtype)
     if link == "softplus":
-        return np.asarray(np.logaddexp(raised, 0), eta.dtype)
+        return np.asarray(np.maximum(raised, 0) + np.log1p(np.exp(-np.abs(raised))), eta.dtype)
     return np.asarray(scipy.special.expit(raised), eta.dtype)
 
 

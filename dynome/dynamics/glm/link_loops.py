@@ -24,6 +24,7 @@ _OPTIONS = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model
 
 @njit(**_OPTIONS)
 def exp_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
+    """Rates of the exponential link."""
     low, high = eta.dtype.type(LOWEST), eta.dtype.type(HIGHEST)
     for i in range(eta.size):
         e = high if eta[i] > high else eta[i]
@@ -33,6 +34,7 @@ def exp_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def exp_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
+    """The same, with ratios."""
     high, zero, one = eta.dtype.type(HIGHEST), eta.dtype.type(0), eta.dtype.type(1)
     exp_rates(eta, log_rate, rate)
     for i in range(eta.size):
@@ -41,6 +43,7 @@ def exp_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def softplus_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
+    """Rates of the softplus link."""
     low, zero = eta.dtype.type(LOWEST), eta.dtype.type(0)
     _far_exp(eta, rate)
     for i in range(eta.size):
@@ -51,6 +54,7 @@ def softplus_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def softplus_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
+    """The same, with ratios."""
     low, zero, one = eta.dtype.type(LOWEST), eta.dtype.type(0), eta.dtype.type(1)
     _far_exp(eta, ratio)
     for i in range(eta.size):
@@ -63,6 +67,7 @@ def softplus_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def sigmoid_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
+    """Rates of the sigmoid link."""
     zero, one = eta.dtype.type(0), eta.dtype.type(1)
     _far_exp(eta, rate)
     for i in range(eta.size):
@@ -74,6 +79,7 @@ def sigmoid_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def sigmoid_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
+    """The same, with ratios."""
     zero, one = eta.dtype.type(0), eta.dtype.type(1)
     _far_exp(eta, ratio)
     for i in range(eta.size):
@@ -86,6 +92,7 @@ def sigmoid_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def identity_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
+    """Rates of the identity link, floored."""
     floor = eta.dtype.type(RATE_FLOOR)
     for i in range(eta.size):
         rate[i] = floor if eta[i] < floor else eta[i]
@@ -94,6 +101,7 @@ def identity_rates(eta, log_rate, rate):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def identity_ratios(eta, log_rate, rate, ratio):  # type: ignore[no-untyped-def]
+    """The same, with ratios."""
     floor, zero, one = eta.dtype.type(RATE_FLOOR), eta.dtype.type(0), eta.dtype.type(1)
     identity_rates(eta, log_rate, rate)
     for i in range(eta.size):

@@ -75,7 +75,7 @@ def fit_multinomial(
     ridge: float | Array = 0.0,
     start: Array | None = None,
     max_iter: int = 100,
-    tol: float = 1e-10,
+    tol: float = 1e-12,
 ) -> MultinomialFit:
     r"""Most probable coefficients of a multinomial logistic regression.
 
@@ -130,7 +130,7 @@ def fit_transitions(
     per_origin: bool = False,
     start: TransitionFit | None = None,
     max_iter: int = 100,
-    tol: float = 1e-10,
+    tol: float = 1e-12,
 ) -> TransitionFit:
     r"""Most probable transition logits of a chain that inputs drive.
 
@@ -313,7 +313,9 @@ def _moments(groups: Sequence[_Group], precision: Array, coefficient: Array) -> 
 def _information(features: Array, probability: Array, weight: Array) -> Array:
     """Sum over rows of ``weight x x' (diag(p) - p p')``: (P, K, P, K)."""
     n_column, n_class = features.shape[1], probability.shape[1]
-    spread = (features[:, :, None] * (probability * np.sqrt(weight))[:, None, :]).reshape(len(features), -1)
+    spread = (features[:, :, None] * (probability * np.sqrt(weight))[:, None, :]).reshape(
+        len(features), n_column * n_class
+    )
     information = -(spread.T @ spread).reshape(n_column, n_class, n_column, n_class)
     for k in range(n_class):
         information[:, k, :, k] += features.T @ (features * (weight * probability[:, k : k + 1]))

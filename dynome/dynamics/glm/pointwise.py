@@ -226,8 +226,9 @@ def _add_column_sums(values, out):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def _add_weighted_sums(weight, values, out):  # type: ignore[no-untyped-def]
     for r in range(weight.size):
+        row, w = values[r * out.size : (r + 1) * out.size], weight[r]
         for n in range(out.size):
-            out[n] += weight[r] * values[r * out.size + n]
+            out[n] += w * row[n]
 
 
 @njit(cache=True, nogil=True)
