@@ -265,12 +265,24 @@ def test_a_state_that_empties_begins_anew():
     assert agreement(free.posterior.probability.argmax(axis=1), truth) > 0.93
 
 
-def test_states_that_nothing_can_fill_are_told():
-    x = xr.DataArray(np.ones((30, 2)), dims=("time", "node"))
-    with pytest.warns(ConvergenceWarning, match="no convergence in 1 iterations"):
+def test_a_state_that_nothing_can_fill_is_told():
+    noise = xr.DataArray(np.random.default_rng(0).poisson(2, (60, 2)), dims=("time", "node"))
+    with pytest.warns(ConvergenceWarning, match="1 of 2 states are empty, after 3 new beginnings; take fewer"):
+        results = HMM(2, stickiness=1e6, n_restarts=1, random_state=0).fit(noise).results_
+    assert (results.attrs["n_reseeded"], results.attrs["n_empty"]) == (3, 1)
+    np.testing.assert_allclose(results.occupancy, [1, 0], atol=1e-3)
+    assert np.isfinite(results.transition).all()
+
+
+def test_a_fit_that_does_not_converge_is_told():
+    with pytest.warns(ConvergenceWarning, match="no convergence in 1 iterations; raise max_iter or tol"):
         HMM(2, max_iter=1, n_restarts=1, random_state=0).fit(simulated("poisson", n_time=50)[0])
-    model = HMM(3, prior_bins=0.0, n_restarts=1, random_state=0).fit(x)
-    assert np.isfinite(model.results_.rate).all()
+
+
+def test_recordings_without_any_change_can_be_fitted():
+    still = xr.DataArray(np.ones((30, 2)), dims=("time", "node"))
+    model = HMM(3, prior_bins=0.0, n_restarts=1, random_state=0).fit(still)
+    np.testing.assert_allclose(model.results_.rate, 1)
 
 
 def test_windows_end_where_sequences_do():
