@@ -65,7 +65,7 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any
     return builder.bitcast(start, _FLOATS.as_pointer())
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def get(_typing: Any, array: Any, _row: Any) -> Any:
     """Row of an array ``(n, LANES)``."""
 
@@ -75,7 +75,7 @@ def get(_typing: Any, array: Any, _row: Any) -> Any:
     return lanes(array, types.intp), code
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def put(_typing: Any, array: Any, _row: Any, x: Any) -> Any:
     """Write a row of an array ``(n, LANES)``."""
 
@@ -86,7 +86,7 @@ def put(_typing: Any, array: Any, _row: Any, x: Any) -> Any:
     return types.void(array, types.intp, x), code
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def splat(_typing: Any, _x: Any) -> Any:
     """A number in every lane."""
 
@@ -103,19 +103,19 @@ def _code(build: Callable[..., Any]) -> Any:
     return lambda _context, builder, _signature, vectors: build(builder, *vectors)
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def multiply_add(_typing: Any, a: Any, b: Any, c: Any) -> Any:
     """``a * b + c``, rounded once where the processor can."""
     return lanes(a, b, c), _code(_multiply_add)
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def larger(_typing: Any, a: Any, b: Any) -> Any:
     """Lane by lane, ``a`` where it is larger, else ``b``."""
     return lanes(a, b), _code(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def exponential(_typing: Any, x: Any) -> Any:
     """Of numbers that are at most 0, to the last bit or two; of less than -708 it is 0, and of NaN it is NaN."""
     return lanes(x), _code(_exponential)
@@ -136,7 +136,7 @@ def _exponential(builder: Any, x: Any) -> Any:
     return builder.select(low, _all(0), builder.fmul(series, builder.bitcast(power, _FLOATS)))
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def mantissa(_typing: Any, x: Any) -> Any:
     """Of normal positive numbers, in [1, 2)."""
 
@@ -147,7 +147,7 @@ def mantissa(_typing: Any, x: Any) -> Any:
     return lanes(x), _code(build)
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def exponent(_typing: Any, x: Any) -> Any:
     """Of normal positive numbers: ``x = mantissa(x) * 2 ** exponent(x)``."""
 
@@ -160,11 +160,11 @@ def exponent(_typing: Any, x: Any) -> Any:
 
 
 def _operator(python: Callable[[Any, Any], Any], llvm: str) -> None:
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def operation(_typing: Any, a: Any, b: Any) -> Any:
         return lanes(a, b), _code(lambda builder, a, b: getattr(builder, llvm)(a, b))
 
-    @overload(python)  # type: ignore[misc]
+    @overload(python)
     def chosen(a, b):  # type: ignore[no-untyped-def]  # numba compares the signatures, annotations and all
         if isinstance(a, Lanes) and isinstance(b, Lanes):
             return lambda a, b: operation(a, b)

@@ -31,7 +31,7 @@ def sample_chain(
     problems = Problems("cannot draw from a hidden Markov chain")
     moves, first, starts = chain(transition, initial, starts, problems)
     problems.raise_if_any(InputError)
-    return _walk(np.cumsum(moves, -1), np.cumsum(first, -1), starts, rng.random(starts[-1]))
+    return np.asarray(_walk(np.cumsum(moves, -1), np.cumsum(first, -1), starts, rng.random(starts[-1])))
 
 
 def sample_paths(
