@@ -26,7 +26,7 @@ def test_batches_end_near_the_exact_fit(counts, prior, loss):
     exact = SwitchingGLM(2, prior=prior, **OPTIONS).fit(counts)
     batched = SwitchingGLM(2, prior=prior, batch_size=4, max_iter=12, **OPTIONS).fit(counts)
     assert exact.score(counts) - batched.score(counts) < loss
-    assert np.mean(exact.decode(counts) == batched.decode(counts)) > 0.98
+    assert np.mean(exact.decode(counts) == batched.decode(counts)) > 0.96
     assert np.corrcoef(exact.results_.coupling.to_numpy().ravel(), batched.results_.coupling.to_numpy().ravel())[
         0, 1
     ] == pytest.approx(1, abs=0.02)
