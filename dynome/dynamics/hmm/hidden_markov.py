@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-import warnings
-from typing import ClassVar, NamedTuple, Self, get_args
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from dynome import progress, seeds
 from dynome.dynamics.glm.laws import add_observation_problems
 from dynome.dynamics.hmm import labelling
 from dynome.dynamics.hmm.chain import Chain
 from dynome.dynamics.hmm.decoding import most_likely_path
+from dynome.dynamics.hmm.demands import add_data_problems, add_parameter_problems, warn_of
 from dynome.dynamics.hmm.emissions.choice import (
     Covariance,
     Form,
@@ -31,14 +30,14 @@ from dynome.dynamics.hmm.fitting import Fit, Options, fitted, started
 from dynome.dynamics.hmm.sampling import sample_chain
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
 from dynome.dynamics.hmm.smoothing import smooth
-from dynome.errors import InputError, Problems, listed
+from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData, no_target
 from dynome.schema import ACTIVITY, NODE, RESTART, SPIKE_COUNT, STATE
 
 Array = NDArray[np.float64]
 
 _SUBJECT = "cannot fit a hidden Markov model"
-_FAR = 1.0  # standard deviations that the mean of a node may be from 0 where states have no means
+_NEW = "cannot use the fitted hidden Markov model on these data"
 
 
 class Seen(NamedTuple):
@@ -175,10 +174,12 @@ class HMM(Estimator):
         """
         begun = time.perf_counter()
         no_target(y)
-        self._check_parameters()
-        form = self._form()
-        sequences = self._stacked(X)
-        self._check_sequences(sequences, form)
+        problems = Problems(_SUBJECT)
+        add_parameter_problems(problems, self.get_params())
+        problems.raise_if_any(InputError)
+        form, sequences = self._form(), self._stacked(X)
+        add_data_problems(problems, sequences, form, self.n_states)
+        problems.raise_if_any(InputError)
         data = observed_as(form, sequences.y)
         seed = seeds.resolve(self.random_state)
         options = Options(self.n_states, self.n_restarts, self.max_iter, self.tol, self.concentration, self.stickiness)
@@ -194,7 +195,7 @@ class HMM(Estimator):
         results = labelling.labelled_fit(best, sequences, form)
         evidence = np.array([fit.posterior.evidence.sum() for fit in fits])
         results["restart_evidence"] = (RESTART, evidence, {**labelling.NATS, "long_name": "log evidence"})
-        _warn_of(best, self.max_iter)
+        warn_of(best, self.max_iter)
         return self._finish(results, started=begun, converged=best.converged, n_iter=best.n_iter, random_state=seed)
 
     def posterior(self, X: ChainInput) -> xr.DataArray:
@@ -323,72 +324,14 @@ class HMM(Estimator):
 
     def _stacked(self, X: ChainInput, nodes: ArrayLike | None = None) -> Sequences:
         names = (ACTIVITY, SPIKE_COUNT) if self.observation == "gaussian" else (SPIKE_COUNT, ACTIVITY)
-        subject = _SUBJECT if nodes is None else "cannot use the fitted hidden Markov model on these data"
-        return stacked(X, names, nodes=nodes, subject=subject)
+        return stacked(X, names, nodes=nodes, subject=_SUBJECT if nodes is None else _NEW)
 
     def _seen(self, X: ChainInput) -> Seen:
         results = self._fitted()
         sequences = self._stacked(X, results[NODE].to_numpy())
-        problems = Problems("cannot use the fitted hidden Markov model on these data")
+        problems = Problems(_NEW)
         add_observation_problems(problems, sequences.y, self.observation)
         problems.raise_if_any(InputError)
         emission, form = emission_of(self._form(), results), self._form()
         data = observed_as(form, sequences.y, emission.expected().mean(axis=0))
         return Seen(sequences, labelling.chain_of(results), emission, emission.log_likelihood(data), data.n_seen)
-
-    def _check_sequences(self, sequences: Sequences, form: Form) -> None:
-        problems = Problems(_SUBJECT)
-        y, nodes = sequences.y, sequences.nodes
-        add_observation_problems(problems, y, self.observation)
-        if y.shape[0] < self.n_states:
-            problems.add(f"n_states is {self.n_states}, but there are only {y.shape[0]} bins")
-        if self.n_states > 1 and np.diff(sequences.starts).max() < 2:
-            problems.add("no sequence has two bins, so that there are no transitions; join what follows in time")
-        if (never := np.isnan(y).all(axis=0)).any():
-            problems.add(f"{int(never.sum())} nodes were never observed: {listed(nodes[never])}; drop them")
-        elif self.observation == "gaussian":
-            deviation = np.nanstd(y, axis=0)
-            if (still := deviation == 0).any():
-                problems.add(f"{int(still.sum())} nodes never vary: {listed(nodes[still])}; drop them")
-            elif form.centred and (far := np.abs(np.nanmean(y, axis=0)) > _FAR * deviation).any():
-                problems.add(
-                    f'mean="zero" takes nodes that vary about 0, but the mean of {int(far.sum())} nodes is further '
-                    f"than a standard deviation from it: {listed(nodes[far])}; standardize each session first"
-                )
-        problems.raise_if_any(InputError)
-
-    def _check_parameters(self) -> None:
-        problems = Problems(_SUBJECT)
-        for name in ("n_states", "n_restarts", "max_iter"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                problems.add(f"{name} must be an integer of at least 1, got {value!r}")
-        for name, least in (("tol", 0.0), ("stickiness", 0.0), ("concentration", 1.0), ("prior_bins", 0.0)):
-            value = getattr(self, name)
-            if not (name == "prior_bins" and value is None) and not least <= value < np.inf:
-                problems.add(f"{name} must be a finite number of at least {least:g}, got {value!r}")
-        choices = (
-            ("observation", get_args(Observation)),
-            ("covariance", get_args(Covariance)),
-            ("mean", get_args(Mean)),
-        )
-        for name, allowed in choices:
-            if getattr(self, name) not in allowed:
-                problems.add(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        if self.observation != "gaussian" and (self.covariance, self.mean) != ("diagonal", "state"):
-            problems.add('covariance and mean are those of observation="gaussian"; leave them as they are for counts')
-        if self.n_states != 1 and (self.covariance, self.mean) == ("tied", "zero"):
-            problems.add('states with covariance="tied" and mean="zero" are all alike; free one of the two')
-        problems.raise_if_any(InputError)
-
-
-def _warn_of(fit: Fit, max_iter: int) -> None:
-    said = []
-    if not fit.converged:
-        said.append(f"no convergence in {max_iter} iterations; raise max_iter or tol")
-    if empty := int(fit.empty.sum()):
-        said.append(
-            f"{empty} of {fit.empty.size} states are empty, after {fit.reseeded} new beginnings; take fewer states"
-        )
-    if said:
-        warnings.warn("; ".join(said), ConvergenceWarning, stacklevel=3)

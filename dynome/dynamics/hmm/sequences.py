@@ -7,22 +7,19 @@ end, and where each sequence begins. A *sequence* is a stretch over which the ch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from dynome import labels, study
-from dynome.dynamics.hmm.parts import Part, on_grid, read, variable_of, with_positions
-from dynome.errors import InputError, Problems, listed
-from dynome.schema import ACTIVITY, NODE, SESSION, SPIKE_COUNT, TIME
+from dynome.dynamics.hmm.gathering import ChainInput as ChainInput
+from dynome.dynamics.hmm.gathering import end_to_end, joined, recordings_of
+from dynome.dynamics.hmm.parts import on_grid, read, variable_of, with_positions
+from dynome.errors import InputError, Problems
+from dynome.schema import ACTIVITY, NODE, SPIKE_COUNT
 
 Array = NDArray[np.float64]
-Recording = xr.DataArray | xr.Dataset
-ChainInput = Recording | xr.DataTree | Mapping[str, Recording] | Sequence[Recording]
-
-TIME_IN_SESSION = "time_in_session"
 SEQUENCE = "sequence"
 
 
@@ -214,12 +211,12 @@ def stacked(
     (array([0, 2, 5]), True)
     """
     problems = Problems(subject)
-    recordings, many = _recordings(data, problems)
+    recordings, many = recordings_of(data, problems)
     names = [variable] if isinstance(variable, str) else list(variable)
     wheres = {key: f"{key}: " if many else "" for key in recordings}
     found = {key: variable_of(item, names, wheres[key], problems) for key, item in recordings.items()}
     problems.raise_if_any(InputError)
-    values = _joined({key: v for key, v in found.items() if v is not None}, nodes, wheres, problems)
+    values = joined({key: v for key, v in found.items() if v is not None}, nodes, wheres, problems)
     groups = (covariates, transition_covariates)
     parts = {key: read(values[key], recordings[key], groups, wheres[key], problems) for key in values}
     problems.raise_if_any(InputError)
@@ -246,52 +243,8 @@ def stacked(
         transition_covariate_names=columns[0][1],
         step=float(np.median(steps)) if steps else None,
         units=str(sample.attrs.get("units", "1")),
-        layout=Layout(_end_to_end(parts), np.arange(first.size)) if many else Layout(only.frame, only.position),
+        layout=Layout(end_to_end(parts), np.arange(first.size)) if many else Layout(only.frame, only.position),
     )
-
-
-def _recordings(data: ChainInput, problems: Problems) -> tuple[dict[str, Recording], bool]:
-    """Recordings by name, and whether there may be several."""
-    if isinstance(data, xr.DataTree):
-        found: dict[str, Recording] = {**study.sessions(data)}
-    elif isinstance(data, Mapping) and not isinstance(data, xr.Dataset):
-        found = {str(key): cast(Recording, item) for key, item in data.items()}
-    elif isinstance(data, list | tuple):
-        found = {str(k): item for k, item in enumerate(data)}
-    else:
-        return {"": cast(Recording, data)}, False
-    if not found:
-        problems.add("expected at least one recording, found none")
-    return found, True
-
-
-def _joined(
-    values: dict[str, xr.DataArray], nodes: ArrayLike | None, wheres: Mapping[str, str], problems: Problems
-) -> dict[str, xr.DataArray]:
-    """All recordings with the same nodes in the same order."""
-    known: NDArray[Any] | None = None if nodes is None else np.asarray(nodes)
-    out = {}
-    for key, part in values.items():
-        own = part[NODE].to_numpy()
-        if not own.size:
-            problems.add(f"{wheres[key]}at least one node is needed, found none")
-            continue
-        if repeated := labels.duplicates(own):
-            problems.add(f"{wheres[key]}node labels must be unique, found repeated {listed(repeated)}; rename them")
-            continue
-        known = own if known is None else known
-        if not np.array_equal(own, known):
-            at = labels.positions(known, own)
-            lacking, unknown = known[at < 0], own[labels.positions(own, known) < 0]
-            if lacking.size or unknown.size:
-                problems.add(
-                    f"{wheres[key]}node labels must agree, missing {listed(lacking) or 'none'}, unknown "
-                    f"{listed(unknown) or 'none'}; select the shared nodes with .sel(node=...), or fit one at a time"
-                )
-                continue
-            part = part.isel({NODE: at})
-        out[key] = part
-    return out
 
 
 def _check_lengths(starts: NDArray[np.int64], min_bins: int, problems: Problems) -> None:
@@ -308,22 +261,3 @@ def _check_lengths(starts: NDArray[np.int64], min_bins: int, problems: Problems)
 def _concatenated(arrays: list[Array]) -> Array:
     """One array; the array itself where there is only one, so that a long recording is not copied."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _end_to_end(parts: Mapping[str, Part]) -> xr.DataArray:
-    """The frame of several recordings: all used bins, with the coordinates that all of them have."""
-    tables = []
-    for key, part in parts.items():
-        frame = with_positions(part.frame)
-        table = {str(name): on_grid(frame, str(name))[part.position] for name in frame.coords}
-        if TIME in table:
-            table[TIME_IN_SESSION] = table.pop(TIME)
-        own = table.get(SESSION) if SESSION in frame.coords and frame.coords[SESSION].dims else None
-        table[SESSION] = np.full(part.position.size, key) if own is None else np.array([f"{key}/{s}" for s in own])
-        tables.append(table)
-    shared = [name for name in tables[0] if all(name in table for table in tables)]
-    attrs = {n: c.attrs for part in parts.values() for n, c in part.frame.coords.items()}
-    attrs[TIME_IN_SESSION] = attrs.pop(TIME, {})
-    coords = {n: (TIME, np.concatenate([t[n] for t in tables]), attrs.get(n, {})) for n in sorted(shared)}
-    n_bin = sum(part.position.size for part in parts.values())
-    return xr.DataArray(np.broadcast_to(0.0, n_bin), dims=TIME, coords=coords)
