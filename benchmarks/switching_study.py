@@ -8,8 +8,8 @@ sessions. Scores of the truth are those of a `SwitchingGLM` whose results are th
 to the true ones once, by their paths over all test sessions; the same permutation serves weights and edges.
 
 The signs of edges are told in two ways: a Wald test (|coupling| > 2.58 standard errors), and where the prior has
-classes, the most probable one. CPU seconds are those of the longest start and in brackets of the mean one; behind them
-the training evidence of all starts, in nats a bin and neuron.
+classes, the most probable one (self-history has no class there and is left out). CPU seconds are those of the longest
+start and in brackets of the mean one; behind them the training evidence of all starts, in nats a bin and neuron.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from sklearn.metrics import balanced_accuracy_score
 
 import dynome as dy
 from dynome.dynamics.switching import fitting
-from dynome.inference.states.matching import state_accuracy
 
 N_TRAIN = 30
 CRITICAL = 2.58
@@ -69,7 +68,7 @@ def timed_starts(seconds: list[float]) -> Any:
 def scores(model: Any, data: xr.Dataset, test: xr.DataArray) -> dict[str, float]:
     """All that is asked of a fit."""
     path = model.decode(test)
-    found = state_accuracy(path, data.true_state.sel(session=test.session))
+    found = dy.inference.state_accuracy(path, data.true_state.sel(session=test.session))
     order = [int(np.flatnonzero(found.match == k)[0]) for k in range(data.sizes["state"])]
     results = model.results_.isel(state=order)
     coupling, truth = results.coupling.to_numpy(), data.coupling.to_numpy()
@@ -86,9 +85,12 @@ def scores(model: Any, data: xr.Dataset, test: xr.DataArray) -> dict[str, float]
         z = coupling / results.standard_error.to_numpy()
         told = (np.sign(z) * (np.abs(z) > CRITICAL)).ravel()
         out["wald"] = balanced_accuracy_score(sign, told)
-    if "edge_class_responsibility" in results:
-        likeliest = results.edge_class_responsibility.argmax("edge_class").transpose("state", "target", "source")
-        out["classes"] = balanced_accuracy_score(sign, likeliest.to_numpy().ravel() - 1)
+    if "edge_class_posterior" in results:
+        likeliest = results.edge_class_posterior.transpose("state", "target", "source", "edge_class").argmax(
+            "edge_class"
+        )
+        other = ~np.broadcast_to(np.eye(coupling.shape[1], dtype=bool), coupling.shape).ravel()
+        out["classes"] = balanced_accuracy_score(sign[other], likeliest.to_numpy().ravel()[other] - 1)
     return out
 
 
