@@ -1,4 +1,4 @@
-"""Draw the figures of README.md, from simulated worms on the carried connectome.
+"""Draw the figures of README.md and docs/, from simulated recordings and the carried connectome.
 
 python docs/figures/draw.py
 """
@@ -46,6 +46,17 @@ planted = dy.datasets.make_dynamic_communities(n_communities=3, n_animals=8, noi
 atlas = dy.dynamics.DynamicConnectome(rank=3, random_state=0).fit(planted)
 ax = dy.viz.plot_atlas(atlas.results_)
 ax.get_figure().savefig(HERE / "atlas.png", dpi=80)
+
+spikes = dy.datasets.make_switching_glm(n_states=3, n_nodes=14, n_sessions=12, n_time=1500, random_state=2)
+switching = dy.dynamics.SwitchingGLM(n_states=3, link="sigmoid", n_restarts=3, random_state=0).fit(spikes)
+fig = plt.figure(figsize=(10.5, 7.2), layout="constrained")
+upper, lower = fig.add_gridspec(2, 1, height_ratios=(1.25, 1))
+left, right = lower.subgridspec(1, 2, width_ratios=(2.6, 1))
+posterior = switching.posterior(spikes)
+dy.viz.plot_states(posterior, spikes, sequence="session_01", window=(0, 15), ax=fig.add_subplot(upper))
+dy.viz.plot_coupling(switching.results_, ax=fig.add_subplot(left))
+dy.viz.plot_transitions(switching.results_, ax=fig.add_subplot(right))
+fig.savefig(HERE / "states.png", dpi=90)
 
 for path in HERE.glob("*.png"):  # a palette is enough, and less than half of the bytes
     Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 _max_named = 30  # nodes
 _max_sharp = 200  # rows; of more, several share a pixel
 _max_columns = 5
+_bar_room = 0.8  # inches
 
 
 class Matrix(NamedTuple):
@@ -46,10 +47,11 @@ def draw_matrices(ax: Axes | None, panels: list[Matrix], names: list[list[str]],
     names, groups : (targets, sources)
         Labels of the rows and of the columns, and their communities; these are empty where there are none.
     """
-    rows = -(-len(panels) // _max_columns) if len(panels) > 4 else 1
+    rows = max(-(-len(panels) // _max_columns), 2) if len(panels) > 4 else 1
     columns = -(-len(panels) // rows)
     side = 2.2 if columns > 1 else 3.7
-    ax = canvas.axes_or_new(ax, (1.6 + side * columns, 0.8 + side * rows))
+    bars = len({panel.scale for panel in panels}) if rows == 1 else 1
+    ax = canvas.axes_or_new(ax, (0.8 + _bar_room * bars + side * columns, 0.8 + side * rows))
     rooms = panel_grid(ax, len(panels), columns, gap=(0.25, 0.4))
     images: dict[str, AxesImage] = {}
     for k, (room, panel) in enumerate(zip(rooms, panels, strict=True)):
@@ -62,7 +64,7 @@ def draw_matrices(ax: Axes | None, panels: list[Matrix], names: list[list[str]],
             room.yaxis.labelpad = 4 if room.get_yticks().size else 9
     if groups[0]:
         _add_communities(ax, rooms[(rows - 1) * columns], [*groups[0], *groups[1]])
-    _add_bars(ax, images, panels)
+    _add_bars(ax, images, panels, stacked=rows > 1)
     return ax
 
 
@@ -107,12 +109,13 @@ def _add_communities(ax: Axes, lowest: Axes, groups: list[Any]) -> None:
     add_row_legend(ax, colors, "community", "upper left", (0, -under - 0.01))
 
 
-def _add_bars(ax: Axes, images: dict[str, AxesImage], panels: list[Matrix]) -> None:
-    """A colour bar for each scale, on top of one another at the right."""
+def _add_bars(ax: Axes, images: dict[str, AxesImage], panels: list[Matrix], *, stacked: bool) -> None:
+    """A colour bar for each scale at the right: on top of one another, or side by side where there is one row."""
     gap = 0.14
-    height = (1 - gap * (len(images) - 1)) / len(images)
+    height = (1 - gap * (len(images) - 1)) / len(images) if stacked else 1.0
+    step = _bar_room * ax.figure.dpi / ax.get_window_extent().width
     for k, (scale, image) in enumerate(images.items()):
-        room = ax.inset_axes((0, 1 - height - k * (height + gap), 1, height))
+        room = ax.inset_axes((0, 1 - height - k * (height + gap), 1, height) if stacked else (k * step, 0, 1, 1))
         room.set_axis_off()
         values = np.concatenate([panel.values.ravel() for panel in panels if panel.scale == scale])
         clipped = np.abs(values[np.isfinite(values)]).max(initial=0) > image.get_clim()[1] * (1 + 1e-9)

@@ -26,6 +26,7 @@ _least = 0.05  # rarer switches, relative to the most frequent, are not drawn
 _widest = 5.0  # points
 _labelled = 5  # more states than this have no numbers at their arrows
 _worth = 0.15  # nor have rarer switches, relative to the most frequent
+_roomy, _too_small = 4.0, 0.7  # inches; in a smaller room arrows are thinner, and then have no numbers
 _longest = 10  # letters of a state's name
 
 
@@ -47,7 +48,8 @@ def plot_transitions(results: xr.Dataset, *, ax: Axes | None = None) -> Axes:
         The area of a circle grows with the occupancy of its state; beside it stands how long a stay lasts on average.
         An arrow has the colour of the state that
         it leaves, and its width grows with the probability of the switch in a bin; switches with less than a
-        twentieth of the largest probability are left out, as the figure says.
+        twentieth of the largest probability are left out, as the figure says. A chain that never stays (of a model
+        with explicit dwell times) tells what follows when a state is left.
 
     Raises
     ------
@@ -79,11 +81,12 @@ def plot_transitions(results: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     for k, (label, color) in enumerate(zip(labels, state_colors(labels), strict=True)):
         _draw_state(ax, place[k], radius[k], label, color, stays[k])
     canvas.settle(ax)
+    room = min(ax.get_window_extent().width / ax.figure.dpi / _roomy, 1.0)
     for i, j in switches:
         curve = _curve(place[i], place[j], radius[i], radius[j])
         share = chain[i, j] / max(chain[s] for s in switches)
-        _draw_arrow(ax, curve, _widest * share, state_colors(labels)[i])
-        if len(labels) <= _labelled and share >= _worth:
+        _draw_arrow(ax, curve, _widest * share * room, room, state_colors(labels)[i])
+        if len(labels) <= _labelled and share >= _worth and room > _too_small:
             _say(ax, curve, f"{chain[i, j]:.2g}")
     return ax
 
@@ -150,7 +153,8 @@ def _switches(chain: Floats) -> tuple[list[tuple[int, int]], str]:
     shown = [(int(i), int(j)) for i, j in np.argwhere(away >= _least * top)]
     left_out = int((away > 0).sum()) - len(shown)
     rest = f"; {left_out} rarer {'one' if left_out == 1 else 'ones'} left out" if left_out else ""
-    return sorted(shown, key=lambda pair: away[pair]), f"{note}\nwidest arrow: {top:.2g} in a bin{rest}"
+    when = "in a bin" if np.diag(chain).any() else "when the state is left"
+    return sorted(shown, key=lambda pair: away[pair]), f"{note}\nwidest arrow: {top:.2g} {when}{rest}"
 
 
 def _curve(start: Floats, stop: Floats, r_start: float, r_stop: float) -> Floats:
@@ -169,14 +173,14 @@ def _curve(start: Floats, stop: Floats, r_start: float, r_stop: float) -> Floats
     return seen
 
 
-def _draw_arrow(ax: Axes, curve: Floats, width: float, color: str) -> None:
+def _draw_arrow(ax: Axes, curve: Floats, width: float, room: float, color: str) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
-    head = f"-|>,head_length={0.28 + 0.05 * width:.3f},head_width={0.12 + 0.05 * width:.3f}"
+    head = f"-|>,head_length={0.28 + 0.05 * width / room:.3f},head_width={0.12 + 0.05 * width / room:.3f}"
     ax.add_patch(
         FancyArrowPatch(
-            path=Path(curve), arrowstyle=head, mutation_scale=12, lw=max(width, 0.4), color=color, zorder=1,
+            path=Path(curve), arrowstyle=head, mutation_scale=12 * room, lw=max(width, 0.4), color=color, zorder=1,
             joinstyle="miter", capstyle="butt", shrinkA=0, shrinkB=0,
         )
     )  # fmt: skip

@@ -161,13 +161,13 @@ def _extent(values: NDArray[np.object_]) -> str:
 def _draw_sides(ax: Axes, sides: dict[str, NDArray[np.object_]]) -> None:
     """A column of colour for each covariate, at the right of the rows; numbers of one kind on a grey scale."""
     for k, (name, values) in enumerate(sides.items()):
-        room = ax.inset_axes((1.012 + 1.4 * k * _strip, 0, _strip, 1), sharey=ax)
+        room = ax.inset_axes((1.012 + 1.7 * k * _strip, 0, _strip, 1), sharey=ax)
         codes = _codes(values)
         top = max(int(codes.max()), 1)
         ends = (0, 1, len(values) - 0.5, -0.5)
         room.imshow(codes[:, None], cmap="Greys", vmin=-0.25 * top, vmax=1.1 * top, aspect="auto", extent=ends)
         text = canvas.shortened(name.replace("_", " "), 18) + _extent(values)
-        room.set_xticks([0.5], [text], fontsize=canvas.NOTE, rotation=40, ha="left")
+        room.set_xticks([0.5], [text], fontsize=canvas.NOTE, rotation=55, ha="left")
         room.xaxis.tick_top()
         room.tick_params(length=0, labelleft=False, pad=1)
         canvas.despine(room, keep=())

@@ -70,6 +70,13 @@ def test_rare_switches_are_left_out_and_the_figure_says_so(ax):
     assert ax.get_xlabel().endswith("widest arrow: 0.2 in a bin; 1 rarer one left out")
 
 
+def test_a_chain_that_never_stays_tells_what_follows(switching, ax):
+    follows = np.array([[0, 0.7, 0.3], [1, 0, 0], [0.5, 0.5, 0]])
+    dy.viz.plot_transitions(switching.assign(transition=switching.transition.copy(data=follows)), ax=ax)
+    assert ax.get_xlabel().endswith("widest arrow: 1 when the state is left")
+    assert "0.2 s" in [t.get_text() for t in ax.texts]
+
+
 @pytest.mark.parametrize("count", range(1, 11))
 def test_circles_and_texts_do_not_overlap(count):
     rng = np.random.default_rng(count)
