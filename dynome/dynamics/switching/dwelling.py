@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynome.dynamics.hmm.chain import Chain, updated_chain
+from dynome.dynamics.hmm.durations import collapse, expand, updated_durations
 from dynome.dynamics.switching.processes import Process, Smoothed
 
 Array = NDArray[np.float64]
@@ -37,32 +38,18 @@ class DwellProcess(Process):
     n_phases: int = 1
 
     def arrays(self) -> tuple[Array, Array]:
-        """Transition and initial probabilities of the phases; a sequence begins at the first phase of a state."""
-        n, r = self.advance.size, self.n_phases
-        moves = np.zeros((n, r, n, r))
-        for s in range(n):
-            moves[s, np.arange(r), s, np.arange(r)] = 1 - self.advance[s]
-            moves[s, np.arange(r - 1), s, np.arange(1, r)] = self.advance[s]
-            moves[s, r - 1, :, 0] += self.advance[s] * self.chain.transition[s]
-        first = np.zeros((n, r))
-        first[:, 0] = self.chain.initial
-        return moves.reshape(n * r, n * r), first.ravel()
+        """Transition and initial probabilities of the phases."""
+        found = expand(self.chain.transition, self.chain.initial, self.advance, self.n_phases)
+        return found.transition, found.initial
 
     def updated(self, smoothed: Smoothed) -> Self:
-        """Expected advances over expected bins, and expected moves between states."""
-        n, r = self.advance.size, self.n_phases
-        counts = smoothed.transitions.reshape(n, r, n, r)
-        left = counts[:, r - 1, :, 0].copy()
-        left[np.arange(n), np.arange(n)] = 0.0
-        stayed = np.einsum("srsr->s", counts)
-        onward = counts.sum(axis=(1, 2, 3)) - stayed
-        total = stayed + onward
-        advance = np.where(total > 0, onward / np.maximum(total, _LEAST), self.advance)
-        transitions = left + (self.concentration - 1) * (1 - np.eye(n))
-        moved = updated_chain(transitions, smoothed.first.reshape(n, r).sum(axis=1), concentration=1.0)
-        initial = updated_chain(transitions, smoothed.first.reshape(n, r).sum(axis=1), concentration=self.concentration)
-        transition = np.where(transitions.sum(axis=1, keepdims=True) > 0, moved.transition, self.chain.transition)
-        return replace(self, chain=Chain(transition, initial.initial), advance=np.clip(advance, _LEAST, 1.0))
+        """Phases left over phases occupied, and onsets of the next state over departures."""
+        found = updated_durations(smoothed.transitions, self.state, concentration=self.concentration)
+        entered = np.asarray(collapse(smoothed.first[None], self.state)[0], np.float64)
+        first = updated_chain(found.transition, entered, concentration=self.concentration)
+        known = np.isfinite(found.advance)
+        advance = np.where(known, np.clip(found.advance, _LEAST, 1.0), self.advance)
+        return replace(self, chain=Chain(found.transition, first.initial), advance=advance)
 
     def log_prior(self) -> float:
         """Dirichlet on the moves to other states and on the first state."""
@@ -83,8 +70,7 @@ class DwellProcess(Process):
 
     def of_states(self, probability: NDArray[np.floating]) -> Array:
         """Columns of phases as columns of states."""
-        phases = np.asarray(probability, np.float64).reshape(-1, self.advance.size, self.n_phases)
-        return np.asarray(phases.sum(axis=2))
+        return np.asarray(collapse(probability, self.state), np.float64)
 
     def restarted(self, empty: NDArray[np.bool_]) -> Self:
         """Empty states are entered as often as others, and left as fast.
