@@ -163,13 +163,19 @@ def emission(problem: Problem, coefficient: Array, dispersion: Array, weight: Ar
     return Emission(log_likelihood, expected)
 
 
-def curvature(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Curvature:
+def curvature(
+    problem: Problem, coefficient: Array, dispersion: Array, weight: Array, *, spared: float = 0.0
+) -> Curvature:
     r"""Weighted log likelihood of every (state, target), its gradient and its Fisher information.
 
     Parameters
     ----------
     problem, coefficient, dispersion, weight
         As in :func:`emission`.
+    spared : float
+        Share of each state's weight, in the bins that belong to it least, for which others stand in the information.
+        Value and score are exact. 0.01 changes the information by less than that, and saves half of the time or more
+        where posteriors are soft.
 
     Returns
     -------
@@ -183,14 +189,35 @@ def curvature(problem: Problem, coefficient: Array, dispersion: Array, weight: A
     value, score = np.zeros((n_state, n_node)), np.zeros((n_state, n_node, n_feature))
     rows, columns = np.triu_indices(n_feature)
     information = np.empty((n_state, n_node, n_feature, n_feature))
-    packed = np.zeros((n_state, n_node, rows.size))
+    packed, shaping = np.zeros((n_state, n_node, rows.size)), shaping_weight(problem, weight, spared)
     for part, slope, info in derivatives(problem, coefficient, dispersion, weight, value):
         score[part.state] += slope.T @ part.x
-        add_information(part.x, info, packed[part.state])
+        add_information(*shaped(part, info, shaping), packed[part.state])
     for s in range(n_state):
         information[s][:, rows, columns] = packed[s]
         information[s][:, columns, rows] = packed[s]
     return Curvature(value, score, information, trust(problem))
+
+
+def shaping_weight(problem: Problem, weight: Array, spared: float) -> Array:
+    """Weights with the same sums: those of a share `spared`, in the bins that belong to a state least, become 0."""
+    out = np.where((weight >= CERTAIN) & problem.design.usable[:, None], weight, 0.0)
+    if spared:
+        for column in out.T:
+            falling = np.sort(column)[::-1]
+            sums = np.cumsum(falling)
+            column[column < falling[np.searchsorted(sums, (1 - spared) * sums[-1])]] = 0.0
+            column *= sums[-1] / max(column.sum(), np.finfo(float).tiny)
+    return out
+
+
+def shaped(part: Part, information: Floats, shaping: Array) -> tuple[Floats, Floats]:
+    """Features and information of the bins of a part that have a weight in `shaping`, with that weight."""
+    new = shaping[part.bins, part.state].astype(information.dtype)
+    here = new > 0
+    if here.all():
+        return part.x, information * (new / part.weight)[:, None]
+    return part.x[here], information[here] * (new[here] / part.weight[here])[:, None]
 
 
 def gradient(problem: Problem, coefficient: Array, dispersion: Array, weight: Array) -> Gradient:
@@ -254,7 +281,8 @@ def parts(problem: Problem, weight: Array) -> Iterator[Part]:
         for s in range(weight.shape[1]):
             own = np.flatnonzero((weight[a:b, s] >= CERTAIN) & usable)
             for bins in np.array_split(own, -(-own.size // _ROWS)) if own.size else ():
-                yield Part(s, a + bins, x[bins], y[bins], weight[a + bins, s].astype(design.dtype))
+                run = slice(bins[0], bins[-1] + 1) if bins[-1] - bins[0] + 1 == bins.size else bins  # views are quicker
+                yield Part(s, a + bins, x[run], y[run], weight[a + bins, s].astype(design.dtype))
 
 
 def _chunks(n_bin: int, rows: int) -> Iterator[tuple[int, int]]:

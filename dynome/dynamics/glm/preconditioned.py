@@ -16,7 +16,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from dynome.dynamics.glm.fisher import DEAD, Direction, Penalty, damped_factor
-from dynome.dynamics.glm.passes import CERTAIN, Floats, Part, Problem, derivatives, parts, trust
+from dynome.dynamics.glm.passes import Floats, Part, Problem, derivatives, parts, shaped, shaping_weight, trust
 
 Array = NDArray[np.float64]
 
@@ -82,17 +82,16 @@ def shared_curvature(problem: Problem, coefficient: Array, dispersion: Array, we
     """
     n_state, n_node, n_feature = coefficient.shape
     value, score, total = np.zeros((n_state, n_node)), np.zeros(coefficient.shape), np.zeros((n_state, n_node))
-    gram, major = np.zeros((n_state, n_feature, n_feature)), _major(np.where(problem.design.usable[:, None], weight, 0))
+    gram, major = np.zeros((n_state, n_feature, n_feature)), shaping_weight(problem, weight, _MINOR)
     kept: list[list[Floats]] | None = [[] for _ in range(n_state)]
     if np.count_nonzero(major) * n_node * problem.design.dtype.itemsize > _KEPT:
         kept = None
     for part, slope, info in derivatives(problem, coefficient, dispersion, weight, value):
-        s, own = part.state, major[part.bins, part.state]
+        s = part.state
         score[s] += slope.T @ part.x
         total[s] += info.sum(axis=0, dtype=float)
-        here = own > 0
-        shaping = info[here] * (own[here] / part.weight[here]).astype(info.dtype)[:, None]
-        rooted = part.x[here] * np.sqrt(shaping.mean(axis=1))[:, None]
+        x, shaping = shaped(part, info, major)
+        rooted = x * np.sqrt(shaping.mean(axis=1))[:, None]
         gram[s] += rooted.T @ rooted
         if kept is not None:
             kept[s].append(shaping)
@@ -100,18 +99,6 @@ def shared_curvature(problem: Problem, coefficient: Array, dispersion: Array, we
     share = np.where(average > 0, total / np.where(average > 0, average, 1.0), 0.0)
     stored = None if kept is None else [np.concatenate(k) if k else np.empty((0, n_node)) for k in kept]
     return SharedCurvature(value, score, gram, share, total, coefficient, dispersion, major, stored)
-
-
-def _major(weight: Array) -> Array:
-    """Weights of the bins that a state mostly consists of, 0 for the others, with the same sums."""
-    out = np.where(weight < CERTAIN, 0.0, weight)
-    for column in out.T:
-        falling = np.sort(column)[::-1]
-        sums = np.cumsum(falling)
-        column[column < falling[np.searchsorted(sums, (1 - _MINOR) * sums[-1])]] = 0.0
-        if sums[-1] > 0:
-            column *= sums[-1] / column.sum()
-    return out
 
 
 def preconditioned_direction(

@@ -82,7 +82,7 @@ class CategoricalEmissions(Emissions):
         """Categories have no dispersion."""
         return dispersion
 
-    def curve(self, coefficient: Array, dispersion: Array, weight: Array) -> Any:
+    def curve(self, coefficient: Array, dispersion: Array, weight: Array, *, spared: float = 0.0) -> Any:
         """Where a step begins."""
         return CategoricalCurve(self.evaluate(coefficient, dispersion, weight).expected, weight)
 

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 
 _CERTAIN = 1e-10  # a posterior probability below this is none
 _HALVINGS = 6
+_SPARED = 0.01  # of the weight of a state that its curvature, which only leads the way, can do without
 _ROUNDING = 1e-11  # relative, by which a sum over all bins may differ between two passes
 _EMPTY = 1.0  # bins: a state that has fewer is empty
 _LEARNING = 30  # iterations in which a prior that learns takes the curvature of the likelihood anew
@@ -164,7 +165,7 @@ def maximized(
     dispersion = emissions.dispersed(parameters.coefficient, parameters.dispersion, weight)
     emissions = emissions.relearnt(parameters.coefficient, dispersion, weight)
     coupling = emissions.coupling(parameters.coefficient)
-    curve = emissions.curve(parameters.coefficient, dispersion, weight)
+    curve = emissions.curve(parameters.coefficient, dispersion, weight, spared=_SPARED)
     variance = None
     if learning:
         before = emissions.penalty(prior.quadratic(coupling, parameters.belief))

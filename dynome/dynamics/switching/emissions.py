@@ -87,10 +87,14 @@ class Emissions:
         kernel = updated_kernel(self.problem, design.kernels[0], coefficient, dispersion, weight)
         return replace(self, problem=replace(self.problem, design=design.refiltered(kernel[None])))
 
-    def curve(self, coefficient: Array, dispersion: Array, weight: Array) -> Curve:
-        """Value, score and information of every (state, target); with many features, one information a state."""
-        many = coefficient.shape[2] > MOST_FEATURES
-        return (shared_curvature if many else curvature)(self.problem, coefficient, dispersion, weight)
+    def curve(self, coefficient: Array, dispersion: Array, weight: Array, *, spared: float = 0.0) -> Curve:
+        """Value, score and information of every (state, target); with many features, one information a state.
+
+        A share `spared` of the weights need not be in the information, see `curvature`.
+        """
+        if coefficient.shape[2] > MOST_FEATURES:
+            return shared_curvature(self.problem, coefficient, dispersion, weight)
+        return curvature(self.problem, coefficient, dispersion, weight, spared=spared)
 
     @property
     def edges(self) -> NDArray[np.bool_]:
