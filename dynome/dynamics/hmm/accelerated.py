@@ -133,7 +133,7 @@ def _chain(a: Arguments, likelihood: Tensor) -> _Chain:
 
     opens = torch.zeros((n_bin, 1), dtype=torch.bool, device=likelihood.device)
     first = torch.zeros_like(likelihood)
-    where = torch.as_tensor(a.starts[:-1], device=likelihood.device)
+    where = torch.tensor(a.starts[:-1], device=likelihood.device)
     opens[where] = True
     first[where] = torch.as_tensor(a.first, device=likelihood.device).to(likelihood.dtype)
     moves = torch.as_tensor(a.moves, device=likelihood.device).to(likelihood.dtype)

@@ -19,6 +19,7 @@ class Path(NamedTuple):
     Attributes
     ----------
     state : (n_bin,)
+        Position of the state.
     log_probability : (n_sequence,)
         Joint log probability of the path and the observations, in nats.
     """
@@ -40,6 +41,23 @@ def most_likely_path(
     Returns
     -------
     Path
+        Of equally probable paths, one with the states that come first.
+
+    Raises
+    ------
+    InputError
+        As `dynome.dynamics.hmm.smoothing.smooth` does.
+
+    References
+    ----------
+    .. [1] Viterbi 1967, doi:10.1109/TIT.1967.1054010.
+
+    Examples
+    --------
+    >>> seen = np.log([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]])
+    >>> sticky = np.array([[0.9, 0.1], [0.1, 0.9]])
+    >>> most_likely_path(seen, sticky, np.array([0.5, 0.5]), np.array([0, 3])).state.tolist()
+    [0, 0, 0]
     """
     a = checked(log_likelihood, transition, initial, starts)
     with np.errstate(divide="ignore"):

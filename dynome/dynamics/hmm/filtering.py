@@ -46,6 +46,19 @@ def predict(
     Returns
     -------
     Prediction
+
+    Raises
+    ------
+    InputError
+        As `smooth` does.
+
+    Examples
+    --------
+    >>> seen = np.log([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])
+    >>> sticky = np.array([[0.9, 0.1], [0.1, 0.9]])
+    >>> found = predict(seen, sticky, np.array([0.5, 0.5]), np.array([0, 3]))
+    >>> found.probability.round(2).tolist()
+    [[0.5, 0.5], [0.82, 0.18], [0.76, 0.24]]
     """
     a = checked(log_likelihood, transition, initial, starts)
     probability = np.empty_like(a.log_likelihood)

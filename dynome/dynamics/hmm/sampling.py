@@ -27,6 +27,18 @@ def sample_chain(
     Returns
     -------
     (n_bin,)
+        Position of the state.
+
+    Raises
+    ------
+    InputError
+        If shapes disagree or probabilities do not sum to 1.
+
+    Examples
+    --------
+    >>> swap = np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> sample_chain(swap, np.array([1.0, 0.0]), np.array([0, 3, 5]), np.random.default_rng(0)).tolist()
+    [0, 1, 0, 0, 1]
     """
     problems = Problems("cannot draw from a hidden Markov chain")
     moves, first, starts = chain(transition, initial, starts, problems)
