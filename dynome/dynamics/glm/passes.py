@@ -246,6 +246,8 @@ def add_information(x: Floats, weight: Floats, packed: Array) -> None:
         Changed in place.
     """
     n_bin, n_feature = x.shape
+    if not n_bin:
+        return
     ends = np.cumsum(np.arange(n_feature, 0, -1))
     room = max(_BLOCK // (x.itemsize * n_bin), n_feature)
     across, weights = np.ascontiguousarray(x.T), np.ascontiguousarray(weight)
