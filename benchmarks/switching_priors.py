@@ -1,9 +1,9 @@
 """Where should a prior on the coupling matter, and does it? Few data, many neurons, few edges.
 
-    OMP_NUM_THREADS=1 python benchmarks/switching_priors.py [--seeds 100 101 ...] [--time 1000] [--nodes 60] [--out FILE]
+    OMP_NUM_THREADS=1 python benchmarks/switching_priors.py [--seeds 100 101 ...] [--out FILE]
     python benchmarks/switching_priors.py --table FILE
 
-`make_switching_glm` with 5 states, 60 neurons and 10 % of edges; 3 sessions to learn from, 5 to be scored on. The model
+`make_switching_glm` with 3 states, 60 neurons and 10 % of edges; 3 sessions to learn from, 5 to be scored on. The model
 has the right form (sigmoid, one bias for all states); what differs is the prior. Connectomes are those of
 `wiring_from_truth`: right, right without signs, half of the edges wrong, and all of them wrong. Of the restarts the one
 with the largest training evidence is kept; nothing is chosen on test sessions.
@@ -53,8 +53,9 @@ NAMES = {
 }
 
 
-def simulated(seed: int, n_nodes: int, n_time: int) -> xr.Dataset:
+def simulated(seed: int, n_states: int, n_nodes: int, n_time: int) -> xr.Dataset:
     return dy.datasets.make_switching_glm(
+        n_states=n_states,
         n_nodes=n_nodes,
         n_sessions=N_TRAIN + N_TEST,
         n_time=n_time,
@@ -108,7 +109,7 @@ def fitted(method: str, data: xr.Dataset, restarts: int) -> tuple[Any, float]:
 
 
 def run(seed: int, options: argparse.Namespace) -> None:
-    data = simulated(seed, options.nodes, options.time)
+    data = simulated(seed, options.states, options.nodes, options.time)
     test = data.spike_count[N_TRAIN:]
     write(options.out, {"seed": seed, "method": "truth", **scores(true_model(data), data, test)})
     for method in options.methods:
@@ -162,9 +163,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(100, 110)))
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--states", type=int, default=3)
     parser.add_argument("--nodes", type=int, default=60)
     parser.add_argument("--time", type=int, default=1000)
-    parser.add_argument("--restarts", type=int, default=3)
+    parser.add_argument("--restarts", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("switching_priors.jsonl"))
     parser.add_argument("--table", type=Path)
     options = parser.parse_args()

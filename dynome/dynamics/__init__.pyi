@@ -33,6 +33,11 @@ from dynome.dynamics.preprocessing.resampling import resample as resample
 from dynome.dynamics.preprocessing.scaling import standardize as standardize
 from dynome.dynamics.preprocessing.smoothing import smooth as smooth
 from dynome.dynamics.switching.one_state import GLM as GLM
+from dynome.dynamics.switching.priors.gaussian import GaussianPrior as GaussianPrior
+from dynome.dynamics.switching.priors.gumbel import GumbelPrior as GumbelPrior
+from dynome.dynamics.switching.priors.one_hot import OneHotPrior as OneHotPrior
+from dynome.dynamics.switching.priors.plain import RidgePrior as RidgePrior
+from dynome.dynamics.switching.priors.wiring import connectome_classes as connectome_classes
 from dynome.dynamics.switching.switching_glm import SwitchingGLM as SwitchingGLM
 from dynome.dynamics.tensor.conversion import from_tensorly as from_tensorly
 from dynome.dynamics.tensor.conversion import to_tensorly as to_tensorly

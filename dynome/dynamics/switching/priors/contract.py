@@ -38,6 +38,8 @@ from sklearn.base import BaseEstimator
 
 from dynome.errors import InputError, Problems
 
+_MOST = 1e8  # information beyond this adds nothing but cancellation
+
 Array = NDArray[np.float64]
 Labelled = dict[str, tuple[tuple[str, ...], Any, dict[str, str]]]
 
@@ -125,7 +127,7 @@ def information_of(variance: Array, precision: Array) -> Array:
     Parameters
     ----------
     variance : (state, target, source, basis)
-        Laplace variance, positive.
+        Laplace variance; 0 for what does not exist, infinite where nothing is known.
     precision : (state, target, source, basis)
         Of the quadratic that took part in it.
 
@@ -139,7 +141,8 @@ def information_of(variance: Array, precision: Array) -> Array:
     >>> information_of(np.array([0.1]), np.array([4.0])).tolist()
     [6.0]
     """
-    return np.asarray(np.clip(1 / variance - precision, 0.0, 1e8))
+    both = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
+    return np.asarray(np.clip(both - precision, 0.0, _MOST))
 
 
 def likeliest(coupling: Array, information: Array, quadratic: Quadratic) -> Array:

@@ -56,6 +56,7 @@ from dynome.dynamics.switching.priors.strengths import (
 _ROUNDS = 5  # of classes, tables and strengths in turn, when the information is renewed
 _TABLE_STEPS = 5  # they are cheap and EM is slow
 _HALVINGS = 4
+_OVER = 1.9  # of a Newton step
 _ALWAYS = 1.0  # pseudo-draws of each class: no frequency is zero
 _BETA = 1.0  # pseudo-draws for and against the connectome
 
@@ -233,7 +234,11 @@ class OneHotPrior(Prior):
     def _renewed(self, estimate: Array, known: Array, belief: OneHotBelief) -> OneHotBelief:
         """Everything from what the likelihood alone would say, without regard to the coupling at hand."""
         pull = known * estimate
+        if belief.known.any():
+            # All edges move at once, and edges with correlated sources answer each other: half a step does not swing.
+            pull = 0.5 * (pull + belief.pull)
         belief = belief._replace(pull=pull, known=known)
+        estimate = np.divide(pull, known, out=np.zeros_like(pull), where=known > 0)
         for _ in range(_ROUNDS):
             belief = self._with_tables(self._with_classes(pull, belief))
             strengths = scored(belief.classes.probability, estimate, known, belief.strengths)
@@ -247,7 +252,9 @@ class OneHotPrior(Prior):
         height = term(coupling, bound) + belief.classes.relative
         aim = pull_of(coupling, known, bound)
         within, between = within_and_between(belief.classes.probability, aim, known, strengths)
-        step = (aim - belief.pull) * within / (within + between)
+        # Newton would take within / (within + between). Nearly twice as far still rises, and is where the next M-step
+        # would want the pull to be: classes and couplings hold each other back.
+        step = (aim - belief.pull) * np.minimum(1.0, _OVER * within / (within + between))
         left = np.arange(len(height))
         probability, counts, relative = (x.copy() for x in belief.classes)
         pull = belief.pull.copy()
