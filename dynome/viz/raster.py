@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from dynome.errors import InputError
 from dynome.viz import canvas
 from dynome.viz.blocks import add_strip
-from dynome.viz.order import resolved
 from dynome.viz.palette import MISSING
 from dynome.viz.recording import plot_recording
 from dynome.viz.states import state_colors
@@ -25,6 +24,7 @@ Rows = Literal["state", "similarity"] | Sequence[str] | None
 
 _variables = ("spike_count", "activity")
 _label_pad = 0.045  # of the width, past the colours of the states
+_block = 50_000  # samples
 _least = 1e-3  # of the time: a state that is rarer has no activity of its own
 
 
@@ -48,13 +48,13 @@ def activity_of(recording: object) -> xr.DataArray:
     return found
 
 
-def preferred(values: Floats, share: Floats) -> tuple[NDArray[np.int64], Floats]:
+def preferred(values: Floats | xr.DataArray, share: Floats) -> tuple[NDArray[np.int64], Floats]:
     """The state in which each node is most active, and by how much.
 
     Parameters
     ----------
     values : (n_time, n_node)
-        Activity; NaN does not count.
+        Activity, read in blocks; NaN does not count.
     share : (n_time, n_state)
         Probability of each state; NaN does not count.
 
@@ -64,14 +64,21 @@ def preferred(values: Floats, share: Floats) -> tuple[NDArray[np.int64], Floats]
         Position of the state, -1 for a node that is never more active, and the difference of its mean activity there
         to that of all time, in standard deviations.
     """
-    known = np.isfinite(values)
-    weight = np.nan_to_num(share)
-    filled = np.where(known, values, 0.0)
-    time = weight.T @ known
-    mean = weight.T @ filled / np.where(time > 0, time, 1)
-    count = np.maximum(known.sum(axis=0), 1)
-    middle = filled.sum(axis=0) / count
-    spread = np.sqrt(np.maximum((filled**2).sum(axis=0) / count - middle**2, 0))
+    n_node = values.shape[1]
+    time, total = np.zeros((share.shape[1], n_node)), np.zeros((share.shape[1], n_node))
+    count, first, second = np.zeros(n_node), np.zeros(n_node), np.zeros(n_node)
+    for start in range(0, values.shape[0], _block):
+        block = canvas.finite(values[start : start + _block])
+        weight, known = np.nan_to_num(share[start : start + _block]), np.isfinite(block)
+        block[~known] = 0
+        time += weight.T @ known
+        total += weight.T @ block
+        count += known.sum(axis=0)
+        first += block.sum(axis=0)
+        second += (block**2).sum(axis=0)
+    count = np.maximum(count, 1)
+    mean, middle = total / np.where(time > 0, time, 1), first / count
+    spread = np.sqrt(np.maximum(second / count - middle**2, 0))
     moving = spread > 1e-9 * np.maximum(np.abs(middle), 1e-300)
     above = np.where((time > _least * count) & moving, (mean - middle) / np.where(moving, spread, 1), -np.inf)
     best = above.argmax(axis=0)
@@ -86,19 +93,18 @@ def raster_height(n_node: int) -> float:
 
 def draw_raster(ax: Axes, activity: xr.DataArray, share: Floats, labels: Sequence[Any], order: Rows) -> None:
     """The activity ``(time, node)`` as a heat map; beside each node the colour of the state it prefers."""
-    values, names = canvas.finite(activity), canvas.labels_of(activity, "node")
-    best, above = preferred(values, share)
-    if isinstance(order, str) and order == "state":
-        rank = np.lexsort((-above, np.where(best < 0, len(labels), best)))
-    else:
-        rank = resolved(order, values, names)
-    shown = activity.assign_coords(node=names).isel(node=rank)
-    plot_recording(shown, order=None, ax=ax)
-    if order == "state" and np.isfinite(values).any():
-        colors = dict(zip(map(str, range(len(labels))), state_colors(labels), strict=True)) | {"-1": MISSING}
-        groups = best[rank].astype(str)
-        spans = {g: (int(np.argmax(groups == g)), int(np.argmax(groups == g) + (groups == g).sum())) for g in colors}
-        add_strip(ax, "y", {g: s for g, s in spans.items() if s[0] < s[1]}, rank.size, colors, named=False)
-        ax.set_ylabel(f"{ax.get_ylabel()}\nby their state")
-        if not ax.get_yticks().size:
-            ax.yaxis.labelpad = _label_pad * ax.get_window_extent().width * 72 / ax.figure.dpi
+    if not (isinstance(order, str) and order == "state"):
+        plot_recording(activity, order=order, ax=ax)
+        return
+    best, above = preferred(activity, share)
+    rank = np.lexsort((-above, np.where(best < 0, len(labels), best)))
+    plot_recording(activity.isel(node=rank), order=None, ax=ax)
+    if not ax.collections:
+        return
+    colors = dict(zip(map(str, range(len(labels))), state_colors(labels), strict=True)) | {"-1": MISSING}
+    groups = best[rank].astype(str)
+    spans = {g: (int(np.argmax(groups == g)), int(np.argmax(groups == g) + (groups == g).sum())) for g in colors}
+    add_strip(ax, "y", {g: s for g, s in spans.items() if s[0] < s[1]}, rank.size, colors, named=False)
+    ax.set_ylabel(f"{ax.get_ylabel()}\nby their state")
+    if not ax.get_yticks().size:
+        ax.yaxis.labelpad = _label_pad * ax.get_window_extent().width * 72 / ax.figure.dpi
