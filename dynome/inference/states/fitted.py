@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from dynome.dynamics.hmm.sequences import ChainInput
-from dynome.dynamics.switching.fitting import Seen
+import numpy as np
+from numpy.typing import NDArray
+
+from dynome.dynamics.hmm.sequences import ChainInput, Sequences
+from dynome.dynamics.switching.em import Parameters
+from dynome.dynamics.switching.emissions import Emissions
+from dynome.dynamics.switching.switching_glm import SwitchingGLM
 from dynome.errors import InputError
 
 
-def seen_by(model: Any, data: ChainInput) -> Seen:
+class Fitted(NamedTuple):
+    """A population GLM on data.
+
+    Attributes
+    ----------
+    sequences : Sequences
+        Stacked bins.
+    emissions : Emissions
+        Observations with their design.
+    parameters : Parameters
+        Coefficients, dispersions, and how states follow one another.
+    log_likelihood : (n_bin, n_state)
+        Of every bin in every state, in nats.
+    """
+
+    sequences: Sequences
+    emissions: Emissions
+    parameters: Parameters
+    log_likelihood: NDArray[np.float64]
+
+
+def seen_by(model: Any, data: ChainInput) -> Fitted:
     """A fitted GLM, with or without states, on data.
 
     Parameters
     ----------
     model : SwitchingGLM or GLM
-        Fitted.
+        Fitted, not to categories.
     data : DataArray, Dataset, DataTree, dict or list
         As the model takes it.
 
@@ -26,11 +52,12 @@ def seen_by(model: Any, data: ChainInput) -> Seen:
     NotFittedError
         If it was not fitted.
     """
-    see = getattr(model, "_seen", None)
-    found = see(data) if see is not None else None
-    if not isinstance(found, Seen):
+    if not isinstance(model, SwitchingGLM):
         raise InputError(f"expected a fitted SwitchingGLM or GLM, got {type(model).__name__}")
-    return found
+    if law_of(model) == "categorical":
+        raise InputError("this is not known of categorical observations; give a model of counts or values")
+    found = model._seen(data)
+    return Fitted(found.sequences, found.emissions, found.parameters, found.log_likelihood)
 
 
 def law_of(model: Any) -> str:

@@ -10,10 +10,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import seeds, study
-from dynome.dynamics.hmm.sequences import ChainInput, Recording
+from dynome.dynamics.hmm.sequences import ChainInput
 from dynome.errors import InputError, listed
 from dynome.schema import ACTIVITY, ANIMAL, NODE, SESSION, SPIKE_COUNT, TIME
 
+Recording = xr.DataArray | xr.Dataset
 Recordings = dict[str, Recording]
 _Score = Callable[[Any], float]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,25 +127,30 @@ def _statistics(y: Array, starts: NDArray[np.int64], decoded: xr.DataArray | Non
     inner = np.ones(y.shape[0], dtype=bool)
     inner[starts[:-1]] = False
     after = np.flatnonzero(inner)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # nodes that are NaN throughout
-        found = {
-            "mean": np.nanmean(y, axis=0),
-            "variance": np.nanvar(y, axis=0),
-            "persistence": _column_correlation(y[after], y[after - 1]),
-            _PAIRWISE: _correlation(y),
-        }
+    mean = _mean(y)
+    found = {
+        "mean": mean,
+        "variance": _mean((y - mean) ** 2),
+        "persistence": _column_correlation(y[after], y[after - 1]),
+        _PAIRWISE: _correlation(y),
+    }
     if decoded is not None:
         found |= _state_statistics(decoded, model.results_.sizes[STATE])
     return found
 
 
+def _mean(y: Array) -> Array:
+    """Of every column, without NaN; NaN for a column that has nothing else."""
+    count = np.isfinite(y).sum(axis=0)
+    return np.asarray(np.nansum(y, axis=0) / np.where(count > 0, count, np.nan))
+
+
 def _column_correlation(a: Array, b: Array) -> Array:
     known = np.isfinite(a) & np.isfinite(b)
     a, b = (np.where(known, v, np.nan) for v in (a, b))
-    a, b = (v - np.nanmean(v, axis=0) for v in (a, b))
-    scale = np.sqrt(np.nanmean(a**2, axis=0) * np.nanmean(b**2, axis=0))
-    return np.asarray(np.nanmean(a * b, axis=0) / np.where(scale > 0, scale, np.nan))
+    a, b = (v - _mean(v) for v in (a, b))
+    scale = np.sqrt(_mean(a**2) * _mean(b**2))
+    return _mean(a * b) / np.where(scale > 0, scale, np.nan)
 
 
 def _correlation(y: Array) -> Array:

@@ -15,10 +15,9 @@ from dynome.dynamics.glm.laws import mean
 from dynome.dynamics.hmm.filtering import predict
 from dynome.dynamics.hmm.hidden_markov import HMM
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences
-from dynome.dynamics.switching.fitting import Seen
 from dynome.errors import InputError
 from dynome.estimator import Estimator
-from dynome.inference.states.fitted import law_of, seen_by
+from dynome.inference.states.fitted import Fitted, law_of, seen_by
 from dynome.permutation import q_value
 from dynome.schema import NODE, STATE
 
@@ -138,7 +137,7 @@ def intervals(hazard: Array, event: NDArray[np.bool_], rng: np.random.Generator)
     return np.asarray(end - start + within)
 
 
-def _silence(seen: Seen) -> tuple[Array, Array, Sequences]:
+def _silence(seen: Fitted) -> tuple[Array, Array, Sequences]:
     """Probability of no spike given the bins before, and the observations, both (n_bin, n_node)."""
     problem, parameters = seen.emissions.problem, seen.parameters
     ahead = parameters.process.predict(seen.log_likelihood, seen.sequences.starts).probability

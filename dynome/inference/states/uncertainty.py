@@ -13,11 +13,10 @@ from dynome.dynamics.glm.passes import curvature
 from dynome.dynamics.glm.pointwise import law_code, link_code, weighted_derivatives
 from dynome.dynamics.hmm.sequences import ChainInput
 from dynome.dynamics.hmm.smoothing import smooth
-from dynome.dynamics.switching.fitting import Seen
 from dynome.errors import InputError
 from dynome.estimator import Estimator
 from dynome.inference.states.covariances import MOST_MISSING, Covariance, covariance
-from dynome.inference.states.fitted import seen_by
+from dynome.inference.states.fitted import Fitted, seen_by
 from dynome.inference.states.missing_information import Paths, missing_information, uncertain_paths
 from dynome.schema import NODE, SOURCE, STATE, TARGET
 
@@ -132,7 +131,7 @@ class _Posterior(NamedTuple):
     paths: Paths
 
 
-def _posterior(seen: Seen) -> _Posterior:
+def _posterior(seen: Fitted) -> _Posterior:
     """Posterior of the states, and of the paths in bins that are not certain."""
     process = seen.parameters.process
     of = process.state
@@ -145,7 +144,7 @@ def _posterior(seen: Seen) -> _Posterior:
     return _Posterior(probability @ member, uncertain_paths(probability, found.transitions, starts, of))
 
 
-def _prior_precision(model: Any, seen: Seen) -> Array:
+def _prior_precision(model: Any, seen: Fitted) -> Array:
     """(n_state, n_target, n_feature): of the prior at the estimate; 0 for bias and covariates."""
     shape = seen.parameters.coefficient.shape
     out = np.zeros(shape)
@@ -161,7 +160,7 @@ def _prior_precision(model: Any, seen: Seen) -> Array:
 class _Scores:
     """Features and complete-data scores in the bins that are not certain, target by target."""
 
-    def __init__(self, seen: Seen, paths: Paths) -> None:
+    def __init__(self, seen: Fitted, paths: Paths) -> None:
         design = seen.emissions.problem.design
         self.seen = seen
         self.y = np.asarray(seen.emissions.problem.observed, dtype=np.float64)[paths.bins]
@@ -188,7 +187,7 @@ class _Scores:
         return self.x, score
 
 
-def _variances(known: Covariance, seen: Seen) -> _Errors:
+def _variances(known: Covariance, seen: Fitted) -> _Errors:
     """Variances of what is reported, from the covariance of the coefficients of one target."""
     n_state, _, n_feature = seen.parameters.coefficient.shape
     n_source, n_basis = seen.emissions.n_source, seen.emissions.n_basis
@@ -201,7 +200,7 @@ def _variances(known: Covariance, seen: Seen) -> _Errors:
     return _Errors(basis, coupling, single[:, 0], single[:, end:])
 
 
-def _labelled(tables: list[list[_Errors]], model: Any, seen: Seen, method: str, n_floored: int) -> xr.Dataset:
+def _labelled(tables: list[list[_Errors]], model: Any, seen: Fitted, method: str, n_floored: int) -> xr.Dataset:
     results = model.results_
     wald, louis = tables
     chosen = louis or wald
