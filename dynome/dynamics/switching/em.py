@@ -170,7 +170,10 @@ def maximized(
     if learning:
         before = emissions.penalty(prior.quadratic(coupling, parameters.belief))
         variance = emissions.coupling_variance(curve, before)
-    belief = prior.refined(coupling, variance, parameters.belief)
+    belief = prior.moved(
+        lambda w: emissions.coupling_gradient(parameters.coefficient, w, dispersion, weight), parameters.belief
+    )
+    belief = prior.refined(coupling, variance, belief)
     move = emissions.move(curve, parameters.coefficient, emissions.penalty(prior.quadratic(coupling, belief)))
     coefficient, found = accepted(emissions, parameters.coefficient, dispersion, weight, move)
     return parameters._replace(coefficient=coefficient, dispersion=dispersion, belief=belief), emissions, found

@@ -12,7 +12,7 @@ from dynome.dynamics.glm.dispersion import updated_dispersion
 from dynome.dynamics.glm.fisher import Penalty, direction
 from dynome.dynamics.glm.laws import mean
 from dynome.dynamics.glm.learnt_kernel import updated_kernel
-from dynome.dynamics.glm.passes import Curvature, Emission, Problem, curvature, emission
+from dynome.dynamics.glm.passes import Curvature, Emission, Problem, curvature, emission, gradient
 from dynome.dynamics.glm.preconditioned import SharedCurvature, preconditioned_direction, shared_curvature
 from dynome.dynamics.glm.variances import shared_variance, summed_variance
 from dynome.dynamics.switching.priors.contract import Quadratic
@@ -129,6 +129,12 @@ class Emissions:
         """The history block, (state, target, source, basis)."""
         block = coefficient[:, :, 1 : 1 + self.n_source * self.n_basis]
         return block.reshape(*coefficient.shape[:2], self.n_source, self.n_basis)
+
+    def coupling_gradient(self, coefficient: Array, coupling: Array, dispersion: Array, weight: Array) -> Array:
+        """Gradient of the expected log likelihood in the couplings, at couplings other than those of `coefficient`."""
+        moved = coefficient.copy()
+        moved[:, :, 1 : 1 + self.n_source * self.n_basis] = coupling.reshape(*coefficient.shape[:2], -1)
+        return self.coupling(gradient(self.problem, moved, dispersion, weight).score)
 
     def penalty(self, quadratic: Quadratic) -> Penalty:
         """A prior on the couplings as one on all coefficients; bias and covariates are free."""

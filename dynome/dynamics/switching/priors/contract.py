@@ -17,6 +17,7 @@ How the EM uses it, so that ``evidence + log_density`` never falls while the inf
 
     belief = prior.start(coupling, free)
     for each iteration:
+        belief = prior.moved(gradient_of, belief)    # does nothing where there are closed forms
         quadratic = prior.quadratic(coupling, belief)
         coupling = ... a Fisher step on likelihood + quadratic ...
         belief = prior.refined(coupling, variance or None, belief)
@@ -30,6 +31,7 @@ How to add one: subclass `Prior` at the top level of a module with a NamedTuple 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -41,6 +43,7 @@ from dynome.errors import InputError, Problems
 _MOST = 1e8  # information beyond this adds nothing but cancellation
 
 Array = NDArray[np.float64]
+Gradient = Callable[[Array], Array]
 Labelled = dict[str, tuple[tuple[str, ...], Any, dict[str, str]]]
 
 
@@ -107,6 +110,18 @@ class Prior(BaseEstimator):  # type: ignore[misc]
             Of this prior.
         """
         raise TypeError(f"{type(self).__name__} has no refined; subclass Prior with all its methods")
+
+    def moved(self, gradient_of: Gradient, belief: Any) -> Any:
+        """The belief after steps along the likelihood's gradient, for a prior that has no closed form.
+
+        Parameters
+        ----------
+        gradient_of : callable
+            From couplings (state, target, source, basis) to the gradient of the expected log likelihood.
+        belief : NamedTuple
+            Of this prior; returned as it is by priors with a closed form.
+        """
+        return belief
 
     def quadratic(self, coupling: Array, belief: Any) -> Quadratic:
         """A quadratic that lies below `log_density` and touches it at this coupling, up to a constant."""

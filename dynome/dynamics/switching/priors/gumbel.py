@@ -11,23 +11,21 @@ In the M-step the likelihood is evaluated at relaxed samples :math:`\mathrm{soft
 noise g, one a step, and followed by Adam; elsewhere at :math:`\mathrm{softmax}(\theta)`. The objective is therefore
 *not* monotone, and the density has no maximum: it grows without limit towards codes of 0 and 1, so logits are guarded.
 
-The EM calls `GumbelPrior.relaxed_step` before it asks for `quadratic`, which then pins the couplings to the codes while
-the Fisher step moves bias and covariates.
+The EM calls `GumbelPrior.moved` before it asks for `quadratic`, which then pins the couplings to the codes while the
+Fisher step moves bias and covariates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from dynome.dynamics.switching.priors.contract import Array, Labelled, Prior, Quadratic, check_positive
+from dynome import seeds
+from dynome.dynamics.switching.priors.contract import Array, Gradient, Labelled, Prior, Quadratic, check_positive
 from dynome.dynamics.switching.priors.strengths import CLASSES
-
-Gradient = Callable[[Array], tuple[float, Array]]
 
 _PIN = 1e8  # precision that leaves couplings no choice
 _START = 1.5  # logit of the class that a coupling has at the start
@@ -90,6 +88,8 @@ class GumbelPrior(Prior):
         Of Adam in each M-step.
     learning_rate : float
         Of Adam.
+    random_state : int
+        Seed of the samples.
     """
 
     learns: ClassVar[bool] = False
@@ -101,11 +101,13 @@ class GumbelPrior(Prior):
         sample_temperature: float = 0.2,
         n_steps: int = 50,
         learning_rate: float = 0.01,
+        random_state: int = 0,
     ) -> None:
         self.temperature = temperature
         self.sample_temperature = sample_temperature
         self.n_steps = n_steps
         self.learning_rate = learning_rate
+        self.random_state = random_state
 
     def check(self) -> None:
         """See `Prior.check`."""
@@ -123,7 +125,7 @@ class GumbelPrior(Prior):
         return GumbelBelief(codes, nothing, nothing, 0, free, prior_class)
 
     def refined(self, coupling: Array, variance: Array | None, belief: GumbelBelief) -> GumbelBelief:
-        """The same belief: only `relaxed_step` moves it."""
+        """The same belief: only `moved` moves it."""
         return belief
 
     def quadratic(self, coupling: Array, belief: GumbelBelief) -> Quadratic:
@@ -136,24 +138,9 @@ class GumbelPrior(Prior):
         density, *_ = self._concrete(belief)
         return density
 
-    def relaxed_step(self, gradient_of: Gradient, belief: GumbelBelief, rng: np.random.Generator) -> GumbelBelief:
-        """An M-step: some steps of Adam on expected log likelihood plus log prior, each at one relaxed sample.
-
-        Parameters
-        ----------
-        gradient_of : callable
-            From couplings (state, target, source, basis) to the expected log likelihood and its gradient, of the same
-            shape.
-        belief : GumbelBelief
-            Where to start.
-        rng : Generator
-            For the samples.
-
-        Returns
-        -------
-        GumbelBelief
-            Neither likelihood nor density need be higher than before.
-        """
+    def moved(self, gradient_of: Gradient, belief: GumbelBelief) -> GumbelBelief:
+        """Steps of Adam on expected log likelihood plus log prior, each at one relaxed sample; see `Prior.moved`."""
+        rng = seeds.generator(self.random_state, "relaxed", belief.n_step)
         for _ in range(int(self.n_steps)):
             belief = self._adam(belief, self._gradient(gradient_of, belief, rng))
         return belief
@@ -180,7 +167,7 @@ class GumbelPrior(Prior):
         noise = rng.gumbel(size=codes.logits.shape)
         sample = softmax((codes.logits + noise) / self.sample_temperature, axis=3)
         sign, size = _sign_of(sample)[..., None], np.logaddexp(0, codes.strength)
-        _, slope = gradient_of(np.where(free, sign * size, 0.0))
+        slope = gradient_of(np.where(free, sign * size, 0.0))
         slope = np.where(free, slope, 0.0)
         along = (slope * size).sum(3)[..., None] * np.array([-1.0, 0.0, 1.0])
         logits = sample * (along - (sample * along).sum(3, keepdims=True)) / self.sample_temperature
