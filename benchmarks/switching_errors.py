@@ -4,11 +4,12 @@
 
 `make_switching_glm` with offsets that depend on the state, fitted by maximum likelihood (or the prior that is named),
 best of 3 starts by training likelihood. z = (estimate - truth) / standard error over all edges of all seeds; its
-standard deviation (here from the quartiles) is 1 and 95 % are within 1.96 if errors are right. *Wald* takes the posterior of the states as if
-it were the states, *Louis* takes away the information that is missing because they are hidden. Of absent edges 5 % have
-p < 0.05 if p-values are right; of the edges that are called at q < 0.05 at most 5 % may be absent. Seeds whose start
-has not found the states (accuracy below 0.7) are counted and left out: no error of this kind knows of another optimum.
-Predictors that run to infinity (an inhibited node that never speaks in a state) stay in.
+standard deviation (here from the quartiles) is 1 and 95 % are within 1.96 if errors are right. *Wald* takes the
+posterior of the states as if it were the states, *Louis* takes away the information that is missing because they are
+hidden. Of absent edges 5 % have p < 0.05 if p-values are right; of the edges that are called at q < 0.05 at most 5 %
+may be absent. Seeds whose start has not found the states (accuracy below 0.7) are counted and left out: no error of
+this kind knows of another optimum. Predictors that run to infinity (an inhibited node that never speaks in a state)
+stay in.
 """
 
 from __future__ import annotations
