@@ -45,8 +45,9 @@ def state_covariates(
     Returns
     -------
     Dataset over state
-        ``mean``, in the unit of the covariate; ``difference`` to the mean over all bins; ``null_standard_deviation`` of
-        that difference; ``z``; ``p_value`` (two-sided); ``q_value`` (false discovery rate over states).
+        ``mean``, in the unit of the covariate; ``difference`` to the mean over all bins; ``null_mean`` and
+        ``null_standard_deviation`` of that difference; ``z``, the difference from chance in these; ``p_value``
+        (two-sided); ``q_value`` (false discovery rate over states).
         ``attrs["overall_mean"]``, ``attrs["n_records"]``.
 
     Raises
@@ -58,8 +59,9 @@ def state_covariates(
     -----
     :math:`m_s = \sum_t \gamma_{ts} c_t / \sum_t \gamma_{ts}`. States and behaviour are both slow, so that they agree by
     chance far more often than independent bins would. In the null, the covariate of each recording is turned in a
-    circle by a random lag of its own, which keeps how slow both are. Recordings are the labels of the dims ``session``
-    and ``animal`` and the values of a coordinate ``session`` on time; the trials of a recording follow one another, and
+    circle by a random lag of its own, which keeps how slow both are. Where recordings differ in both, chance is not
+    centred at zero; the test is about its mean. Recordings are the labels of the dims ``session`` and ``animal`` and
+    the values of a coordinate ``session`` on time; the trials of a recording follow one another, and
     a covariate of trials is turned by whole trials. A lag can be any, also zero: it needs recordings much longer than
     either changes, or many of them. With few bins or trials the smallest p-value is one over their number.
 
@@ -91,16 +93,19 @@ def state_covariates(
         mean = np.where(observed[1] > 1e-9, observed[0] / observed[1], np.nan)
         drawn = np.where(null[1] > 1e-9, null[0] / null[1], np.nan) - overall
     difference = mean - overall
-    p_value = permutation_p_value(np.abs(difference), np.abs(drawn).T)
-    spread = np.nanstd(drawn, axis=0)
+    # Recordings may differ in both, which turning keeps: chance is not centred at zero.
+    by_chance, spread = np.nanmean(drawn, axis=0), np.nanstd(drawn, axis=0)
+    beyond = difference - by_chance
+    p_value = permutation_p_value(np.abs(beyond), np.abs(drawn - by_chance).T)
     unit = {"units": str(covariate.attrs.get("units", "1"))}
     name = str(covariate.attrs.get("long_name", covariate.name or "covariate"))
     return xr.Dataset(
         {
             "mean": (STATE, mean, unit | {"long_name": f"mean {name}"}),
             "difference": (STATE, difference, unit | {"long_name": f"mean {name}, minus that of all bins"}),
+            "null_mean": (STATE, by_chance, unit | {"long_name": "difference by chance"}),
             "null_standard_deviation": (STATE, spread, unit),
-            "z": (STATE, difference / np.where(spread > 0, spread, np.nan), {"units": "1"}),
+            "z": (STATE, beyond / np.where(spread > 0, spread, np.nan), {"units": "1"}),
             "p_value": (STATE, p_value, {"units": "1"}),
             "q_value": (STATE, q_value(p_value), {"units": "1"}),
         },

@@ -101,3 +101,15 @@ def test_covariates_that_do_not_fit_are_refused():
         state_covariates(over_time([0, -1, -1]), over_time([np.nan, 1.0, 2.0]))
     with pytest.raises(InputError, match="must be a DataArray, got list"):
         state_covariates(states, [1.0, 2.0])
+
+
+def test_recordings_that_differ_in_both_are_no_evidence():
+    rng = np.random.default_rng(0)
+    share = np.array([0.2, 0.8])[:, None]  # of state 1 in two animals; one of which is fast
+    state = xr.DataArray((rng.random((2, 2000)) < share).astype(int), dims=("animal", "time"))
+    speed = xr.DataArray(rng.normal(size=(2, 2000)) + 3 * (share > 0.5), dims=("animal", "time"), attrs={"units": "1"})
+    found = state_covariates(state, speed, random_state=0)
+    assert float(abs(found.difference).min()) > 0.5
+    assert float(abs(found.z).max()) < 3
+    assert float(found.p_value.min()) > 0.01
+    assert float(abs(found.difference - found.null_mean).max()) < 0.1
