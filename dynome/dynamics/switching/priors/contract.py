@@ -83,7 +83,7 @@ class Prior(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         coupling : (state, target, source, basis)
-            Where the fit starts; only its shape counts.
+            Where the fit starts. Priors with a closed form look at its shape only.
         free : (target, source) of bool
             Edges that exist in the model. Those on the diagonal are self-history and have no class.
         prior_class : (target, source, 3) or None

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dynome.dynamics.switching.priors.class_tables import Classes, class_posterior, expected_draws, urn
+from dynome.dynamics.switching.priors.class_tables import Classes, class_posterior, urn
 from dynome.dynamics.switching.priors.contract import (
     Array,
     Labelled,
@@ -52,38 +52,11 @@ from dynome.dynamics.switching.priors.strengths import (
     term,
     within_and_between,
 )
+from dynome.dynamics.switching.priors.table_sources import Tables, learnt_tables, tables_density
 
 _ROUNDS = 5  # of classes, tables and strengths in turn, when the information is renewed
-_TABLE_STEPS = 5  # they are cheap and EM is slow
 _HALVINGS = 4
 _OVER = 1.9  # of a Newton step
-_ALWAYS = 1.0  # pseudo-draws of each class: no frequency is zero
-_BETA = 1.0  # pseudo-draws for and against the connectome
-
-
-class Tables(NamedTuple):
-    """Where the tables of the edges come from.
-
-    Attributes
-    ----------
-    frequency : (3,)
-        Of the classes in all edges.
-    concentration : float
-    trust : float
-        In the connectome; 0 where none is given.
-    told : (edge, 3) or None
-        Class probabilities from the connectome.
-    """
-
-    frequency: Array
-    concentration: float
-    trust: float
-    told: Array | None
-
-    def base(self, n_edge: int) -> Array:
-        """Mean of the table of each edge: (edge, 3)."""
-        common = np.broadcast_to(self.frequency, (n_edge, 3))
-        return common if self.told is None else self.trust * self.told + (1 - self.trust) * common
 
 
 class OneHotBelief(NamedTuple):
@@ -188,7 +161,12 @@ class OneHotPrior(Prior):
         bound = bound_of(belief.classes.probability, belief.known, belief.strengths)
         edges = float((term(_edges(coupling, belief), bound) + belief.classes.relative).sum())
         own = self_log_density(coupling, belief.own_known, belief.own)
-        return edges + own + strengths_density(belief.strengths) + self._tables_density(belief.tables)
+        return (
+            edges
+            + own
+            + strengths_density(belief.strengths)
+            + tables_density(belief.tables, self.guard, self.concentration)
+        )
 
     def labelled(self, belief: OneHotBelief) -> Labelled:
         """Classes of edges, in each state and in general, and what was learnt of all edges."""
@@ -282,40 +260,8 @@ class OneHotPrior(Prior):
         return belief._replace(classes=self._classes(pull, slice(None), belief))
 
     def _with_tables(self, belief: OneHotBelief) -> OneHotBelief:
-        """Frequencies, trust and concentration by a few EM steps, given the classes."""
-        counts, tables = belief.classes.counts, belief.tables
-        for _ in range(_TABLE_STEPS):
-            tables = self._stepped_tables(counts, tables)
-        n_edge, _, n = counts.shape
-        before, after = (urn(t.base(n_edge), t.concentration, n - 1) for t in (belief.tables, tables))
-        relative = belief.classes.relative + (counts * (after - before)).sum((1, 2))
+        tables, relative = learnt_tables(belief.tables, belief.classes, self.guard, self.concentration)
         return belief._replace(tables=tables, classes=belief.classes._replace(relative=relative))
-
-    def _stepped_tables(self, counts: Array, tables: Tables) -> Tables:
-        """One EM step: who drew from the base, and from which part of it."""
-        n_edge, _, n = counts.shape
-        base = tables.base(n_edge)
-        draws = expected_draws(counts, base, tables.concentration)
-        trust, common = 0.0, draws
-        if tables.told is not None:
-            by_told = draws * tables.trust * tables.told / base
-            common = draws - by_told
-            trust = (float(by_told.sum()) + _BETA) / (float(draws.sum()) + 2 * _BETA)
-        frequency = common.sum(0) + _ALWAYS
-        concentration = tables.concentration
-        if self.concentration is None:
-            later = n_edge * float((1 / (concentration + np.arange(n - 1))).sum())
-            concentration = (float(draws.sum()) + self.guard) / (later + self.guard / 2)
-        return Tables(frequency / frequency.sum(), concentration, trust, tables.told)
-
-    def _tables_density(self, tables: Tables) -> float:
-        """Log density of what keeps frequencies, trust and concentration off their ends, up to constants."""
-        out = _ALWAYS * float(np.log(tables.frequency).sum())
-        if tables.told is not None:
-            out += _BETA * float(np.log(tables.trust) + np.log1p(-tables.trust))
-        if self.concentration is None:
-            out += self.guard * (float(np.log(tables.concentration)) - tables.concentration / 2)
-        return out
 
 
 def _edges(values: Array, belief: OneHotBelief) -> Array:
