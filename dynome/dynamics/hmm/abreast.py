@@ -237,7 +237,8 @@ def _join_backward(p, work, segments, opens, reach):  # type: ignore[no-untyped-
             following = segments.place[c + 1]
             row, lane_after = segments.row[following // LANES], following % LANES
             for k in range(row + min(2 * reach + _BLOCK, segments.length[c + 1]) - 1, row - 1, -1):
-                message[:] = out
+                for j in range(n_state):
+                    message[j] = out[j]
                 scale = work.scale[k - 1, lane_after] if k > row else work.scale[end, lane]
                 _step_back(p, work, k, lane_after, scale, message, out)
         total = 0.0
@@ -256,6 +257,13 @@ def _add_products(work, start, stop, n_state, products):  # type: ignore[no-unty
             for k in range(start * n_state, stop * n_state, n_state):
                 v = multiply_add(get(work.forward, k - n_state + i), get(work.likelihood, k + j), v)
             put(products, i * n_state + j, v)
+
+
+@njit(cache=True, error_model="numpy")
+def _add_lanes(values, total):  # type: ignore[no-untyped-def]
+    for k in range(total.size):
+        for lane in range(LANES):
+            total[k] += values[k, lane]
 
 
 @njit(cache=True, error_model="numpy")
@@ -282,14 +290,16 @@ def _backward(p, work, group, rows, probability, joint):  # type: ignore[no-unty
         for k in range(first + block + n - 1, first + block - 1, -1):
             now = k * n_state
             while entered < LANES and bounds[entered, 1] > k - first:
-                message[:, entered] = work.outer[start : start + n_state, entered]
+                for j in range(n_state):
+                    message[j, entered] = work.outer[start + j, entered]
                 entered += 1
             for j in range(n_state):
                 b = get(message, j)
                 put(peak, 0, get(peak, 0) + b)
                 put(posterior, now - (first + block) * n_state + j, get(work.forward, now + j) * b)
             if k == first:
-                work.inner[start : start + n_state] = message
+                for j in range(n_state):
+                    put(work.inner, start + j, get(message, j))
                 continue
             scale = get(work.scale, k - 1)
             for j in range(n_state):
@@ -301,11 +311,10 @@ def _backward(p, work, group, rows, probability, joint):  # type: ignore[no-unty
                 put(message, i, b)
         _add_products(work, max(first + block, first + 1), first + block + n, n_state, products)
         _unload(posterior, bounds, block, n, n_state, out)
-    for i in range(n_state):
-        for j in range(n_state):
-            for lane in range(LANES):
-                joint[i, j] += products[i * n_state + j, lane]
-    return peak.sum()
+    largest = np.zeros(1)
+    _add_lanes(products, joint.reshape(-1))
+    _add_lanes(peak, largest)
+    return largest[0]
 
 
 @njit(cache=True, error_model="numpy")
@@ -318,7 +327,8 @@ def _agree_backward(p, work, segments, opens, joint):  # type: ignore[no-untyped
             continue
         place, following = segments.place[c], segments.place[c + 1]
         lane, end = place % LANES, segments.row[place // LANES] + segments.length[c] - 1
-        message[:] = work.inner[following // LANES * n_state : (following // LANES + 1) * n_state, following % LANES]
+        for j in range(n_state):
+            message[j] = work.inner[following // LANES * n_state + j, following % LANES]
         row = segments.row[following // LANES]
         _step_back(p, work, row, following % LANES, work.scale[end, lane], message, out)
         off = 0.0

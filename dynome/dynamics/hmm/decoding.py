@@ -90,8 +90,11 @@ def _search(log_likelihood, moves, first, starts, state, log_probability):  # ty
                         best, from_ = v, i
                 after[j] = best + log_likelihood[t, j]
                 origin[t, j] = from_
-            before[:] = after
-        last = np.argmax(before)
+            before, after = after, before
+        last = 0
+        for j in range(1, n_state):
+            if before[j] > before[last]:
+                last = j
         log_probability[s] = before[last]
         for t in range(b - 1, a - 1, -1):
             state[t] = last
