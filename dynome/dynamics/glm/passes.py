@@ -2,10 +2,6 @@
 
 Everything is done chunk by chunk of bins, so that memory grows with bins times states, and never with bins times
 states times nodes. A state reads only the bins that can belong to it.
-
-The information matrices of all targets of a state come out of one product ``W.T @ Z``: a column of ``W`` holds the
-weights of a target, and a column of ``Z`` the product of two features. A chunk of ``Z`` is made once for all targets,
-and only for one triangle.
 """
 
 from __future__ import annotations
@@ -16,10 +12,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dynome.dynamics.glm.designs import Design
+from dynome.dynamics.glm.information import add_information
 from dynome.dynamics.glm.laws import Law, Link, constant
 from dynome.dynamics.glm.pointwise import add_log_probabilities, law_code, link_code, weighted_derivatives
 
@@ -28,7 +24,6 @@ Floats = NDArray[np.floating]
 
 CERTAIN = 1e-10  # a bin whose weight is below this does not belong to the state
 _ROWS = 1024  # bins at a time: enough for a matrix product to run at its speed
-_BLOCK = 2**21  # bytes of products of features at a time: about a level-2 cache
 _COUNTED = 10**6  # counts up to which a table of their factorials is made
 _REACH = 3.0  # change of the predictor, root mean square, that a quadratic model of a curved law is trusted for
 
@@ -233,34 +228,6 @@ def trust(problem: Problem) -> float:
     return np.inf if problem.link == "identity" and problem.law == "gaussian" else _REACH
 
 
-def add_information(x: Floats, weight: Floats, packed: Array) -> None:
-    """Add ``sum_b weight[b, n] x[b] x[b].T`` to every row of `packed`: upper triangles, row after row.
-
-    Parameters
-    ----------
-    x : (n_bin, n_feature)
-        Features.
-    weight : (n_bin, n_node)
-        Of each bin for each target.
-    packed : (n_node, n_feature * (n_feature + 1) / 2)
-        Changed in place.
-    """
-    n_bin, n_feature = x.shape
-    if not n_bin:
-        return
-    ends = np.cumsum(np.arange(n_feature, 0, -1))
-    room = max(_BLOCK // (x.itemsize * n_bin), n_feature)
-    across, weights = np.ascontiguousarray(x.T), np.ascontiguousarray(weight)
-    z = np.empty((min(room, int(ends[-1])), n_bin), x.dtype)
-    first, done = 0, 0
-    while first < n_feature:
-        last = int(np.searchsorted(ends, done + room, side="right"))
-        end = int(ends[last - 1])
-        _products(across, first, last, z)
-        packed[:, done:end] += (z[: end - done] @ weights).T
-        first, done = last, end
-
-
 def derivatives(
     problem: Problem, coefficient: Array, dispersion: Array, weight: Array, value: Array
 ) -> Iterator[tuple[Part, Floats, Floats]]:
@@ -290,13 +257,3 @@ def parts(problem: Problem, weight: Array) -> Iterator[Part]:
 def _chunks(n_bin: int, rows: int) -> Iterator[tuple[int, int]]:
     for a in range(0, n_bin, rows):
         yield a, min(a + rows, n_bin)
-
-
-@njit(cache=True, nogil=True)
-def _products(across, first, last, z):  # type: ignore[no-untyped-def]
-    k = 0
-    for i in range(first, last):
-        for j in range(i, across.shape[0]):
-            for b in range(across.shape[1]):
-                z[k, b] = across[i, b] * across[j, b]
-            k += 1

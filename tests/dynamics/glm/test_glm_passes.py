@@ -1,12 +1,14 @@
 """Evidence for dynamics/glm/passes.py: laws of scipy, finite differences, naive sums, and what must not matter."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynome.dynamics.glm import passes
+from dynome.dynamics.glm import information, passes
 from dynome.dynamics.glm.designs import Design
 from dynome.dynamics.glm.laws import constant, mean
 from dynome.dynamics.glm.passes import Problem, curvature, emission, gradient
@@ -92,8 +94,8 @@ def test_products_of_features_in_tiles_sum_to_the_same_matrices(seed, block, n_n
     x, weight = rng.standard_normal((n_bin, 7)), rng.random((n_bin, n_node))
     packed = np.ones((n_node, 28))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passes, "_BLOCK", block)
-        passes.add_information(x, weight, packed)
+        patch.setattr(information, "_BLOCK", block)
+        information.add_information(x, weight, packed)
     whole = np.einsum("bn,bp,bq->npq", weight, x, x)
     np.testing.assert_allclose(packed - 1, whole[:, *np.triu_indices(7)], atol=1e-12)
 
@@ -179,3 +181,25 @@ def test_counts_too_large_for_a_table_have_their_constants_too(make_population, 
     monkeypatch.setattr(passes, "_COUNTED", 0)
     again = Problem(p.problem.design, p.problem.y, "poisson", "softplus", p.problem.free)
     np.testing.assert_allclose(again.constant, tabled, rtol=1e-13)
+
+
+def test_sparing_bins_leaves_value_and_score_exact_and_the_information_nearly(make_population):
+    p = make_population(n_bin=3000)
+    exact, spared = curvature(*p), curvature(*p, spared=0.02)
+    same(spared[:2], exact[:2], rtol=0)
+    off = np.abs(spared.information - exact.information).max(axis=(2, 3))
+    assert (off > 0).all()
+    assert (off < 0.02 * exact.information.max(axis=(2, 3))).all()
+    shaping = passes.shaping_weight(p.problem, p.weight, 0.02)
+    np.testing.assert_allclose(shaping.sum(axis=0), p.weight.sum(axis=0))
+
+
+def test_memory_does_not_grow_with_bins_times_states_times_nodes(make_population):
+    p = make_population(n_bin=20_000, n_node=20, n_state=5, budget=0)
+    emission(*p)  # compiles, and makes the constants
+    tracemalloc.start()
+    emission(*p)
+    curvature(*p)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.7 * 20_000 * 5 * 20 * 8
