@@ -78,7 +78,9 @@ def _search(log_likelihood, moves, first, starts, state, log_probability):  # ty
     after = np.empty(n_state)
     for s in range(starts.size - 1):
         a, b = starts[s], starts[s + 1]
+        usable = True
         for j in range(n_state):
+            usable &= log_likelihood[a, j] < np.inf  # NaN is not; comparisons below would pass it over
             before[j] = first[s, j] + log_likelihood[a, j]
         for t in range(a + 1, b):
             p = moves[t if varying else 0]
@@ -88,6 +90,7 @@ def _search(log_likelihood, moves, first, starts, state, log_probability):  # ty
                     v = before[i] + p[i, j]
                     if v > best:
                         best, from_ = v, i
+                usable &= log_likelihood[t, j] < np.inf
                 after[j] = best + log_likelihood[t, j]
                 origin[t, j] = from_
             before, after = after, before
@@ -95,7 +98,7 @@ def _search(log_likelihood, moves, first, starts, state, log_probability):  # ty
         for j in range(1, n_state):
             if before[j] > before[last]:
                 last = j
-        log_probability[s] = before[last]
+        log_probability[s] = before[last] if usable else np.nan
         for t in range(b - 1, a - 1, -1):
             state[t] = last
             last = origin[t, last]

@@ -46,6 +46,15 @@ def test_forbidden_moves_are_not_taken_however_well_they_fit():
     assert found.state.tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("where", [(0, 0), (4, 0), (4, 2), (8, 1)])
+def test_no_bad_value_is_passed_over(where, value):
+    case = drawn(4, 9, 3)
+    case.log_likelihood[where] = value
+    with pytest.raises(InputError, match=r"1 log likelihoods are NaN or \+inf"):
+        most_likely_path(*case)
+
+
 def test_impossible_observations_are_told():
     with pytest.raises(InputError, match=r"NaN or \+inf"):
         most_likely_path(np.array([[0.0, np.nan]]), np.eye(2), np.ones(2) / 2, np.array([0, 1]))

@@ -61,3 +61,12 @@ def test_a_first_state_is_not_lost_to_underflow():
 def test_impossible_observations_are_told():
     with pytest.raises(InputError, match="bins 1 have log likelihood -inf in every state"):
         predict(np.array([[0.0, 0], [-np.inf, -np.inf]]), np.eye(2), np.ones(2) / 2, np.array([0, 2]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("where", [(0, 0), (4, 0), (4, 2), (8, 1)])
+def test_no_bad_value_is_passed_over(where, value):
+    case = drawn(4, 9, 3)
+    case.log_likelihood[where] = value
+    with pytest.raises(InputError, match=r"1 log likelihoods are NaN or \+inf"):
+        predict(*case)

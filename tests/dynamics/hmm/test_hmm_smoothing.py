@@ -266,3 +266,13 @@ def test_arguments_that_do_not_fit_are_refused(change, message):
 
 def test_whole_numbers_are_taken_as_float64():
     assert smoothing.smooth(np.zeros((4, 2), dtype=int), np.eye(2), np.ones(2) / 2, [0, 4]).probability.dtype == float
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("where", [(0, 0), (700, 2), (1_999, 1)])
+@pytest.mark.parametrize("each", [False, True])
+def test_no_bad_value_is_passed_over(where, value, each):
+    case = drawn(12, 2_000, 3, n_sequence=8)
+    case.log_likelihood[where] = value
+    with pytest.raises(InputError, match=r"1 log likelihoods are NaN or \+inf"):
+        smooth(*case, each_transition=each)
