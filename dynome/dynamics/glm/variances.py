@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_DAMPING = 1e-12  # of a unit diagonal
 
-def summed_variance(information: Array, precision: Array, free: NDArray[np.bool_], sums: Array) -> Array:
+
+def summed_variance(information: Array, precision: Array, free: NDArray[np.bool_], sums: Array | None = None) -> Array:
     r"""Diagonal of :math:`S (I + \mathrm{diag}(\tau))^{-1} S^T` of every (state, target).
 
     Parameters
@@ -19,30 +21,30 @@ def summed_variance(information: Array, precision: Array, free: NDArray[np.bool_
         Of the prior.
     free : (n_target, n_feature)
         Which coefficients exist; the others are known to be 0.
-    sums : (n_sum, n_feature)
-        Linear combinations.
+    sums : (n_sum, n_feature) or None
+        Linear combinations; None takes each coefficient by itself.
 
     Returns
     -------
     (n_state, n_target, n_sum)
         Infinite where a combination has a part that data and prior say nothing about.
     """
-    n_state, n_target, _ = precision.shape
-    out = np.zeros((n_state, n_target, sums.shape[0]))
-    for s in range(n_state):
-        for n in range(n_target):
-            use = np.flatnonzero(free[n])
-            block = information[s, n][np.ix_(use, use)] + np.diag(precision[s, n, use])
-            scale = np.sqrt(np.diag(block))
-            blind = ~(scale > 0)
-            scale[blind] = 1.0
-            block = block / np.outer(scale, scale)
-            block[np.diag_indices_from(block)] = 1.0 + 1e-12
-            part = sums[:, use] / scale
-            solved = np.linalg.solve(block, part.T) if use.size else part.T
-            out[s, n] = np.einsum("kp,pk->k", part, solved)
-            out[s, n][(np.abs(sums[:, use[blind]]) > 0).any(axis=1)] = np.inf
-    return out
+    both = free[:, :, None] & free[:, None, :]
+    out = []
+    for own, prior in zip(information, precision, strict=True):
+        matrix = np.where(both, own, 0.0)
+        np.einsum("npp->np", matrix)[...] += np.where(free, prior, 0.0)
+        diagonal = np.einsum("npp->np", matrix)
+        known = diagonal > 0
+        scale = np.where(known, 1 / np.sqrt(np.where(known, diagonal, 1.0)), 0.0)
+        matrix *= scale[:, :, None] * scale[:, None, :]
+        np.einsum("npp->np", matrix)[...] = 1.0 + _DAMPING
+        inverse = np.linalg.inv(matrix) * (scale[:, :, None] * scale[:, None, :])
+        found = np.einsum("npp->np", inverse) if sums is None else np.einsum("kp,npq,kq->nk", sums, inverse, sums)
+        blind = free & ~known
+        lost = (found < 0) | (blind if sums is None else blind @ (sums.T != 0))  # below 0 by rounding alone
+        out.append(np.where(lost, np.inf, found))
+    return np.stack(out)
 
 
 def shared_variance(gram: Array, share: Array, precision: Array, free: NDArray[np.bool_]) -> Array:

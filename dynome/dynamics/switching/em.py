@@ -27,6 +27,7 @@ _SPARED = 0.01  # of the weight of a state that its curvature, which only leads 
 _ROUNDING = 1e-11  # relative, by which a sum over all bins may differ between two passes
 _EMPTY = 1.0  # bins: a state that has fewer is empty
 _LEARNING = 30  # iterations in which a prior that learns takes the curvature of the likelihood anew
+_RELEARNING = 5  # the same, after a state began anew
 _SETTLED = 10.0  # times the tolerance: a gain below which it does not
 
 
@@ -127,6 +128,7 @@ def expectation_maximization(
         learning = 0 if abs(gain) < _SETTLED * least else max(learning - 1, 0)
         if empty.any() and reseeded < 2 * empty.size:
             reseeded += int(empty.sum())
+            learning = max(learning, _RELEARNING) if prior.learns else 0
             parameters = _reseeded(parameters, smoothed, rng)
             found = emissions.evaluate(parameters.coefficient, parameters.dispersion, None)
         else:

@@ -110,7 +110,7 @@ class Emissions:
         if isinstance(curve, SharedCurvature):
             found = shared_variance(curve.gram, curve.share, penalty.precision, free)
         else:
-            found = summed_variance(curve.information, penalty.precision, free, np.eye(free.shape[1]))
+            found = summed_variance(curve.information, penalty.precision, free)
         return np.asarray(np.where(self.coupling(found) > 0, self.coupling(found), np.inf))
 
     def move(self, curve: Curve, coefficient: Array, penalty: Penalty) -> Move:

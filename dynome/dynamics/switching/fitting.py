@@ -24,9 +24,11 @@ from dynome.dynamics.switching.population import Form, add_problems, emissions_o
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.priors.wiring import connectome_classes
 from dynome.dynamics.switching.processes import PlainProcess, Process
+from dynome.dynamics.switching.simulation import simulated
 from dynome.dynamics.switching.starting import clustered, one_state, perturbed
 from dynome.dynamics.switching.streaming import Streamed, scanned, streamed
 from dynome.errors import InputError, Problems, listed
+from dynome.schema import ACTIVITY, NODE, SPIKE_COUNT
 
 Array = NDArray[np.float64]
 
@@ -226,6 +228,34 @@ def seen(results: xr.Dataset, sequences: Sequences, form: Form) -> Seen:
     parameters = parameters_of(results, sequences)
     found = emissions.evaluate(parameters.coefficient, parameters.dispersion, None)
     return Seen(sequences, emissions, parameters, found.log_likelihood)
+
+
+def simulated_like(results: xr.Dataset, sequences: Sequences, form: Form, rng: np.random.Generator) -> xr.Dataset:
+    """States and observations drawn for the sequences and covariates of given data.
+
+    Parameters
+    ----------
+    results : Dataset
+        Of a fit.
+    sequences : Sequences
+        With the fitted nodes.
+    form : Form
+        Kind of GLM.
+    rng : Generator
+        Draws them.
+    """
+    parameters, starts = parameters_of(results, sequences), sequences.starts
+    state = parameters.process.sample(starts, rng)
+    lengths = np.diff(starts)
+    inside = np.arange(lengths.max()) < lengths[:, None]
+    states, inputs = np.zeros(inside.shape, np.int64), np.zeros((*inside.shape, sequences.covariates.shape[1]))
+    states[inside], inputs[inside] = state, np.nan_to_num(sequences.covariates)
+    y = simulated(states, parameters.coefficient, parameters.dispersion, form, rng, inputs)[inside]
+    counts = form.law != "gaussian"
+    units = {"units": sequences.units}
+    drawn = sequences.labelled(y.astype(np.int64) if counts else y, [NODE], {NODE: sequences.nodes}, attrs=units)
+    told = sequences.labelled(state, attrs={"units": "1"})
+    return xr.Dataset({SPIKE_COUNT if counts else ACTIVITY: drawn, "true_state": told})
 
 
 def warn_of_silence(emissions: Emissions, sequences: Sequences) -> None:

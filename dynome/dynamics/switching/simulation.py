@@ -21,6 +21,7 @@ def simulated(
     dispersion: Array,
     form: Form,
     rng: np.random.Generator,
+    inputs: Array | None = None,
 ) -> Array:
     """Observations of given states.
 
@@ -29,13 +30,15 @@ def simulated(
     state : (n_sequence, n_time)
         State of every bin.
     coefficient : (n_state, n_target, n_feature)
-        Bias, couplings, and covariates, which are taken as 0.
+        Bias, couplings, and covariates.
     dispersion : (n_state, n_node)
         Of the law.
     form : Form
         Law, kernels of the past.
     rng : Generator
         Draws them.
+    inputs : (n_sequence, n_time, n_covariate) or None
+        Covariates; None are 0.
 
     Returns
     -------
@@ -50,14 +53,16 @@ def simulated(
     n_basis, n_lag = form.kernels.shape
     n_categories = np.array(form.n_categories, dtype=np.int64)
     n_source = int((n_categories - 1).sum()) if n_categories.size else coefficient.shape[1]
-    coefficient = coefficient[:, :, : 1 + n_source * n_basis]
+    end = 1 + n_source * n_basis
     seen = np.zeros((n_sequence, n_lag + n_time, n_source))
     y = np.zeros((n_sequence, n_time, n_categories.size or n_source))
     for t in range(n_time):
         past = seen[:, t : t + n_lag][:, ::-1]
         features = np.einsum("slm,kl->smk", past, form.kernels).reshape(n_sequence, n_source * n_basis)
         now = coefficient[state[:, t]]
-        eta = now[:, :, 0] + np.einsum("snp,sp->sn", now[:, :, 1:], features)
+        eta = now[:, :, 0] + np.einsum("snp,sp->sn", now[:, :, 1:end], features)
+        if inputs is not None:
+            eta += np.einsum("snc,sc->sn", now[:, :, end:], inputs[:, t])
         if n_categories.size:
             y[:, t] = drawn_categories(eta, n_categories, rng)
             seen[:, n_lag + t] = indicators(y[:, t], n_categories)

@@ -17,7 +17,15 @@ from dynome.dynamics.glm.laws import LINKS, Law, Link, link_for
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
 from dynome.dynamics.switching import labelling
 from dynome.dynamics.switching.errors import standard_errors
-from dynome.dynamics.switching.fitting import Options, Seen, fitted, fitted_in_batches, seen, warn_of_fit
+from dynome.dynamics.switching.fitting import (
+    Options,
+    Seen,
+    fitted,
+    fitted_in_batches,
+    seen,
+    simulated_like,
+    warn_of_fit,
+)
 from dynome.dynamics.switching.population import Form
 from dynome.dynamics.switching.prediction import mixed_mean
 from dynome.dynamics.switching.priors.choice import PriorName, prior_of
@@ -306,22 +314,32 @@ class SwitchingGLM(Estimator):
         evidence = given.parameters.process.predict(given.log_likelihood, given.sequences.starts).evidence
         return float(evidence.sum() / max(np.isfinite(given.emissions.problem.observed).sum(), 1))
 
-    def simulate(self, n_time: int, n_sessions: int = 1, *, random_state: int | None = None) -> xr.Dataset:
-        """Draw states and observations from the fitted model; covariates are 0.
+    def simulate(
+        self,
+        n_time: int | None = None,
+        n_sessions: int = 1,
+        *,
+        like: ChainInput | None = None,
+        random_state: int | None = None,
+    ) -> xr.Dataset:
+        """Draw states and observations from the fitted model.
 
         Parameters
         ----------
-        n_time : int
-            Bins a session.
+        n_time : int or None
+            Bins a session; covariates are then 0.
         n_sessions : int
             Sessions.
+        like : DataArray, Dataset, DataTree, dict or list, or None
+            In place of `n_time`: data whose sequences and covariates the simulation takes over, NaN covariates as 0.
         random_state : int or None
             Seed.
 
         Returns
         -------
         Dataset
-            ``spike_count`` or ``activity (session, time, node)`` and ``true_state (session, time)``.
+            ``spike_count`` or ``activity (session, time, node)`` and ``true_state (session, time)``; with the dims and
+            coordinates of `like`, where that is given.
 
         Raises
         ------
@@ -329,10 +347,11 @@ class SwitchingGLM(Estimator):
             If a number is below 1 or the activity runs away.
         """
         results = self._fitted()
-        if n_time < 1 or n_sessions < 1:
+        form, rng = labelling.form_of(results, self.dtype), seeds.generator(random_state, "simulate")
+        if like is not None:
+            return simulated_like(results, self._stacked(like, form, results[labelling.OBSERVED].to_numpy()), form, rng)
+        if n_time is None or n_time < 1 or n_sessions < 1:
             raise InputError(f"n_time and n_sessions must be at least 1, got {n_time} and {n_sessions}")
-        rng = seeds.generator(random_state, "simulate")
-        form = labelling.form_of(results, self.dtype)
         parameters = labelling.parameters_of(results, None)
         starts = np.arange(n_sessions + 1, dtype=np.int64) * n_time
         state = parameters.process.sample(starts, rng).reshape(n_sessions, n_time)

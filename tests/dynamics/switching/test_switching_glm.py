@@ -26,6 +26,10 @@ from dynome.dynamics import (
     RaisedCosineHistory,
     SwitchingGLM,
 )
+from dynome.dynamics.glm.designs import Design
+from dynome.dynamics.glm.passes import Problem, emission
+from dynome.dynamics.hmm.chain import Chain
+from dynome.dynamics.switching.processes import PlainProcess
 from dynome.errors import InputError
 
 STATES = 3
@@ -185,6 +189,30 @@ def test_the_kernel_over_lags_is_learnt():
     np.testing.assert_allclose(model.results_.kernel[0], ExponentialHistory(4).kernels()[0], atol=0.08)
 
 
+def test_a_hundred_and_twenty_nodes_decode_as_theory_allows():
+    """Log likelihoods are then hundreds of nats below zero: posteriors and paths are still those of logarithms."""
+    data = make_switching_glm(3, 120, n_sessions=1, n_time=500, random_state=0)
+    counts = data.spike_count[0].to_numpy().astype(float)
+    design = Design(counts, ExponentialHistory(5).kernels(), np.zeros((500, 0)), np.array([0, 500]))
+    truth = Problem(design, counts, "poisson", "sigmoid", np.ones((120, 121), dtype=bool))
+    bias = np.broadcast_to(data.bias.to_numpy(), (3, 120))[:, :, None]
+    coefficient = np.concatenate([bias, data.coupling.to_numpy()], axis=2)
+    seen = emission(truth, coefficient, np.ones((3, 120)), None).log_likelihood
+    assert seen.mean() < -100
+    process = PlainProcess(Chain(data.transition.to_numpy(), data.initial.to_numpy()))
+    found = process.smooth(seen, np.array([0, 500])).probability
+    moves, forward = np.log(data.transition.to_numpy()), np.log(data.initial.to_numpy()) + seen[0]
+    filtered = [forward]
+    for now in seen[1:]:
+        filtered.append(np.logaddexp.reduce(filtered[-1][:, None] + moves, axis=0) + now)
+    back = np.zeros(3)
+    for t in range(499, -1, -1):
+        joint = filtered[t] + back
+        np.testing.assert_allclose(found[t], np.exp(joint - np.logaddexp.reduce(joint)), atol=1e-9)
+        back = np.logaddexp.reduce(moves + seen[t] + back, axis=1)
+    assert np.mean(process.decode(seen, np.array([0, 500])) == data.true_state[0]) > 0.995
+
+
 @pytest.mark.parametrize("observation", ["gaussian", "bernoulli", "negative_binomial"])
 def test_every_law_finds_the_states_that_it_simulated(observation):
     rng = np.random.default_rng(0)
@@ -223,6 +251,20 @@ def test_simulations_of_a_fit_have_its_rates_and_its_states(fitted, data):
     assert abs(float((drawn.true_state == 0).mean()) - float(fitted.results_.occupancy[0])) < 0.1
     again = clone(fitted).fit(drawn.spike_count)
     assert np.mean(again.decode(drawn.spike_count) == drawn.true_state) > 0.85
+
+
+def test_simulations_follow_the_covariates_and_the_sequences_of_given_data():
+    stimulus = np.tile([-1.0, 1.0], 500)
+    rng = np.random.default_rng(0)
+    recording = xr.Dataset(
+        {"spike_count": (("time", "node"), rng.poisson(np.exp(stimulus))[:, None]), "stimulus": ("time", stimulus)},
+        {"node": ["a"], "trial": ("time", np.repeat([0, 1], [300, 700]))},
+    )
+    model = GLM(link="exp", history=NoHistory(), covariates=["stimulus"], random_state=0).fit(recording)
+    drawn = model.simulate(like=recording, random_state=0)
+    np.testing.assert_allclose(drawn.spike_count[stimulus > 0].mean(), np.exp(1), rtol=0.1)
+    np.testing.assert_allclose(drawn.spike_count[stimulus < 0].mean(), np.exp(-1), rtol=0.2)
+    xr.testing.assert_equal(drawn.trial, recording.trial)
 
 
 # --- Invariances -----------------------------------------------------------------------------------------------------
