@@ -12,13 +12,13 @@ from dynome.dynamics.connectivity.static import functional_connectivity as funct
 from dynome.dynamics.connectivity.tangent import covariance_from_tangent as covariance_from_tangent
 from dynome.dynamics.connectivity.tangent import tangent_connectivity as tangent_connectivity
 from dynome.dynamics.connectivity.windowed import dynamic_connectivity as dynamic_connectivity
-from dynome.dynamics.hmm.hidden_markov import HMM as HMM
 from dynome.dynamics.glm.histories import BSplineHistory as BSplineHistory
 from dynome.dynamics.glm.histories import ExponentialHistory as ExponentialHistory
 from dynome.dynamics.glm.histories import LagHistory as LagHistory
 from dynome.dynamics.glm.histories import LearntHistory as LearntHistory
 from dynome.dynamics.glm.histories import NoHistory as NoHistory
 from dynome.dynamics.glm.histories import RaisedCosineHistory as RaisedCosineHistory
+from dynome.dynamics.hmm.hidden_markov import HMM as HMM
 from dynome.dynamics.preprocessing.animals import align_animals as align_animals
 from dynome.dynamics.preprocessing.baseline import dff as dff
 from dynome.dynamics.preprocessing.binning import bin_spikes as bin_spikes

@@ -137,7 +137,7 @@ def groups_of(n_categories: NDArray[np.int64]) -> list[slice]:
     return [slice(int(b - n), int(b)) for n, b in zip(n_categories, ends, strict=True)]
 
 
-def log_softmax_of(eta: Array, codes: Array) -> Array:
+def log_softmax_of(eta: Array, codes: NDArray[np.floating]) -> Array:
     """Log probability of the categories that came, (n_bin,); 0 where they are missing.
 
     Parameters
@@ -178,7 +178,7 @@ def counted_categories(codes: Array) -> NDArray[np.int64]:
     codes : (n_bin, n_variable)
         Categories; NaN is missing.
     """
-    return np.maximum(np.nanmax(codes, axis=0).astype(np.int64) + 1, 2)
+    return np.asarray(np.maximum(np.nanmax(codes, axis=0) + 1, 2), np.int64)
 
 
 def add_category_problems(problems: Problems, sequences: Sequences) -> None:

@@ -137,8 +137,9 @@ def fitted(
             start = clustered(emissions, prior, begin, common, process, rng)
         else:
             start = perturbed(emissions, begin, common, process, rng)
-        limits = {"max_iter": options.max_iter, "tol": options.tol}
-        found.append(expectation_maximization(emissions, prior, start, **limits, rng=rng))
+        found.append(
+            expectation_maximization(emissions, prior, start, max_iter=options.max_iter, tol=options.tol, rng=rng)
+        )
         advance(1)
     evidence = np.array([fit.smoothed.evidence.sum() for fit in found])
     return Fitted(found[int(evidence.argmax())], form, sequences, evidence, None)
@@ -167,8 +168,8 @@ def fitted_in_batches(
     first = fitted(read(parts[0]), form, prior, connectome, options, seed, advance, silent=scan.silent)
     learnt = form._replace(kernels=first.fit.emissions.problem.design.kernels, learns_kernel=False)
     rng = seeds.generator(seed, "batches")
-    limits = {"max_pass": options.max_iter, "tol": options.tol}
-    passed = streamed(parts, read, learnt, scan, prior, first.fit.parameters, **limits, rng=rng)
+    start = first.fit.parameters
+    passed = streamed(parts, read, learnt, scan, prior, start, max_pass=options.max_iter, tol=options.tol, rng=rng)
     last = first.fit._replace(parameters=passed.parameters, history=passed.history, converged=passed.converged)
     return first._replace(fit=last, passed=passed)
 

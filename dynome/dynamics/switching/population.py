@@ -103,7 +103,7 @@ def names_of(nodes: NDArray[Any], form: Form) -> tuple[NDArray[Any], NDArray[Any
     return targets, np.array([f"{node}={k}" for node, n in of for k in range(1, n)])
 
 
-def silent_nodes(y: Array, law: Law) -> NDArray[np.bool_]:
+def silent_nodes(y: NDArray[np.floating], law: Law) -> NDArray[np.bool_]:
     """Nodes whose coupling nothing could tell: counts that are never above 0, values that never vary."""
     lowest = np.nanmin(y, axis=0)
     highest = np.nanmax(y, axis=0)

@@ -89,7 +89,7 @@ def batches(data: ChainInput, size: int) -> list[ChainInput]:
         If there is nothing to divide: a single recording without leading dims.
     """
     if isinstance(data, xr.DataTree):
-        data = dict(study.sessions(data))
+        return _divided(dict(study.sessions(data)), size)
     if isinstance(data, xr.DataArray | xr.Dataset):
         leading = [d for d in data.dims if d not in (TIME, NODE) and _leads(data, str(d))]
         if not leading:
@@ -100,9 +100,13 @@ def batches(data: ChainInput, size: int) -> list[ChainInput]:
         first = leading[0]
         return [data.isel({first: slice(k, k + size)}) for k in range(0, data.sizes[first], size)]
     if isinstance(data, Mapping):
-        keys = list(data)
-        return [{key: data[key] for key in keys[k : k + size]} for k in range(0, len(keys), size)]
+        return _divided(data, size)
     return [data[k : k + size] for k in range(0, len(data), size)]
+
+
+def _divided(recordings: Mapping[str, Any], size: int) -> list[ChainInput]:
+    keys = list(recordings)
+    return [{key: recordings[key] for key in keys[k : k + size]} for k in range(0, len(keys), size)]
 
 
 def _leads(data: xr.DataArray | xr.Dataset, dim: str) -> bool:

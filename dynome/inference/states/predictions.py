@@ -99,7 +99,7 @@ def _check(model: Any, n_draws: int) -> None:
     else:
         params = model.get_params(deep=False)
         if used := [n for n in ("covariates", "transition_covariates") if len(params.get(n) or ())]:
-            problems.add(f"the model has {' and '.join(used)}, which this check does not know; simulate(like=data) draws with them")
+            problems.add(f"the model has {' and '.join(used)}; compare simulate(like=data) with the data yourself")
     if n_draws < 1:
         problems.add(f"n_draws must be at least 1, got {n_draws}")
     problems.raise_if_any(InputError)

@@ -152,7 +152,7 @@ def test_checks_that_would_mislead_are_refused(population):
         .assign(speed=(("session", "time"), np.random.default_rng(0).random((8, 600))))
     )
     model = GLM(link="sigmoid", covariates=("speed",)).fit(x)
-    with pytest.raises(InputError, match=r"the model has covariates, which simulate sets to 0.*\n.*n_draws must be"):
+    with pytest.raises(InputError, match=r"the model has covariates; compare simulate.*\n.*n_draws must be"):
         predictive_check(model, x, n_draws=0)
     with pytest.raises(InputError, match="expected a fitted model with simulate, got a GLM"):
         predictive_check(GLM(), x)
