@@ -7,7 +7,7 @@ in the online EM of Cappé & Moulines (2009), DOI 10.1111/j.1467-9868.2009.00698
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -99,9 +99,10 @@ def batches(data: ChainInput, size: int) -> list[ChainInput]:
             )
         first = leading[0]
         return [data.isel({first: slice(k, k + size)}) for k in range(0, data.sizes[first], size)]
-    if isinstance(data, Mapping):
+    if isinstance(data, Mapping) and not isinstance(data, xr.Dataset):
         return _divided(data, size)
-    return [data[k : k + size] for k in range(0, len(data), size)]
+    recordings = list[Any](data)
+    return [recordings[k : k + size] for k in range(0, len(recordings), size)]
 
 
 def _divided(recordings: Mapping[str, Any], size: int) -> list[ChainInput]:

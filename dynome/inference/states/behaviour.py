@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dynome import seeds
 from dynome.errors import InputError, Problems
-from dynome.inference.states.stretches import state_shares
+from dynome.inference.states.state_runs import state_shares
 from dynome.permutation import permutation_p_value, q_value
 from dynome.schema import ANIMAL, SESSION, STATE, TIME
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from dynome.errors import InputError
-from dynome.inference.states.stretches import MISSING, decoded_states, state_shares, stretches
+from dynome.inference.states.state_runs import MISSING, decoded_states, state_shares, stretches
 from dynome.schema import STATE, TIME
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dynome import align
 from dynome.errors import InputError, Problems
-from dynome.inference.states.stretches import MISSING, decoded_states
+from dynome.inference.states.state_runs import MISSING, decoded_states
 from dynome.schema import STATE
 
 Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)

@@ -15,7 +15,7 @@ from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator
 from dynome.inference.states.dwelling import dwell_times
 from dynome.inference.states.fitted import law_of
-from dynome.inference.states.stretches import MISSING
+from dynome.inference.states.state_runs import MISSING
 from dynome.permutation import permutation_p_value
 from dynome.schema import ACTIVITY, DRAW, NODE, SESSION, SOURCE, SPIKE_COUNT, STATE, TARGET, TIME
 

@@ -17,7 +17,7 @@ from dynome.errors import InputError
 from dynome.estimator import Estimator
 from dynome.inference.states.covariances import MOST_MISSING, Covariance, covariance
 from dynome.inference.states.fitted import Fitted, seen_by
-from dynome.inference.states.missing_information import Paths, missing_information, uncertain_paths
+from dynome.inference.states.uncertain_states import Paths, missing_information, uncertain_paths
 from dynome.schema import NODE, SOURCE, STATE, TARGET
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from dynome.dynamics.hmm.sampling import sample_paths
 from dynome.dynamics.hmm.smoothing import smooth
 from dynome.inference.states import missing_information as module
 from dynome.inference.states.covariances import MOST_MISSING, covariance
-from dynome.inference.states.missing_information import missing_information, uncertain_paths
+from dynome.inference.states.uncertain_states import missing_information, uncertain_paths
 
 STARTS = np.array([0, 4, 7])
 
