@@ -294,7 +294,7 @@ def report(runs: dict[str, list[dict[str, Any]]]) -> str:
     lines += ["| method | " + " | ".join(f"{g} nats" for g in GAPS) + " |", "|---" * (len(GAPS) + 1) + "|"]
     for name, found in runs.items():
         cells = [statistics.median(reached(r, best - g, level=True) for r in found) for g in GAPS]
-        lines.append(f"| {name} | " + " | ".join("never" if np.isinf(c) else f"{c:.2f}" for c in cells) + " |")
+        lines.append(f"| {name} | " + " | ".join(f"> {SECONDS:g}" if np.isinf(c) else f"{c:.2f}" for c in cells) + " |")
     return "\n".join(lines)
 
 
