@@ -153,7 +153,9 @@ def no_target(y: object) -> None:
         If `y` is not None.
     """
     if y is not None:
-        raise InputError("this estimator has no target; y must be None (weights are passed by name: weights=...)")
+        raise InputError(
+            "this estimator has no target; y must be None (where a fit takes weights, pass them by name: weights=...)"
+        )
 
 
 def _loaded(results: xr.DataTree) -> Results:

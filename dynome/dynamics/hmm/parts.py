@@ -68,7 +68,8 @@ def variable_of(data: object, names: Sequence[str], where: str, problems: Proble
         recording = data[present[0]]
     if not isinstance(recording, xr.DataArray):
         problems.add(
-            f"{where}expected a DataArray (time, node), a recording or a study, found {type(recording).__name__}"
+            f"{where}expected a DataArray (time, node), a recording or a study, found {type(recording).__name__}; "
+            'label an array with xr.DataArray(x, dims=("time", "node"))'
         )
         return None
     if absent := [d for d in (TIME, NODE) if d not in recording.dims]:

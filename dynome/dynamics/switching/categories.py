@@ -196,6 +196,27 @@ def add_category_problems(problems: Problems, sequences: Sequences) -> None:
         problems.add(f"{listed(many)} have codes of {_MOST} and more; number the categories 0, 1, 2, ...")
 
 
+def add_absent_categories(problems: Problems, sequences: Sequences, n_categories: tuple[int, ...]) -> None:
+    """Note categories that never occur: without a prior, nothing holds their predictors.
+
+    Parameters
+    ----------
+    problems : Problems
+        Where to note it.
+    sequences : Sequences
+        Their codes.
+    n_categories : tuple of int
+        Of every variable.
+    """
+    for v, n in enumerate(n_categories):
+        absent = sorted(set(range(n)) - set(sequences.y[np.isfinite(sequences.y[:, v]), v].astype(int).tolist()))
+        if absent:
+            problems.add(
+                f"{sequences.nodes[v]} never has the code {listed(absent)}; number the categories from 0 without gaps, "
+                "or take prior='ridge'"
+            )
+
+
 def categorical_emissions(
     sequences: Sequences, kernels: Array, n_categories: NDArray[np.int64], *, self_history: bool
 ) -> CategoricalEmissions:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dynome.dynamics.glm.dispersion import updated_dispersion
 from dynome.dynamics.glm.fisher import Penalty, direction
-from dynome.dynamics.glm.laws import mean
+from dynome.dynamics.glm.laws import RATE_FLOOR, mean
 from dynome.dynamics.glm.learnt_kernel import updated_kernel
 from dynome.dynamics.glm.passes import Curvature, Emission, Problem, curvature, emission, gradient
 from dynome.dynamics.glm.preconditioned import SharedCurvature, preconditioned_direction, shared_curvature
@@ -123,7 +123,9 @@ class Emissions:
 
     def mean(self, eta: Array) -> Array:
         """Mean of the observations at predictors."""
-        return np.asarray(mean(eta, self.problem.link), np.float64)
+        values = np.asarray(mean(eta, self.problem.link), np.float64)
+        floored = self.problem.law == "poisson" and self.problem.link == "identity"
+        return np.maximum(values, RATE_FLOOR) if floored else values
 
     def coupling(self, coefficient: Array) -> Array:
         """The history block, (state, target, source, basis)."""

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from dynome import seeds
 from dynome.dynamics.hmm.chain import Chain, sticky
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences
-from dynome.dynamics.switching.categories import counted_categories
+from dynome.dynamics.switching.categories import add_absent_categories, counted_categories
 from dynome.dynamics.switching.driven import DrivenProcess
 from dynome.dynamics.switching.dwelling import DwellProcess
 from dynome.dynamics.switching.em import Fit, Parameters, expectation_maximization
@@ -22,6 +22,7 @@ from dynome.dynamics.switching.emissions import Emissions
 from dynome.dynamics.switching.labelling import parameters_of
 from dynome.dynamics.switching.population import Form, add_problems, emissions_of, first_bias, names_of, silent_nodes
 from dynome.dynamics.switching.priors.contract import Prior
+from dynome.dynamics.switching.priors.plain import NoPrior, RidgePrior
 from dynome.dynamics.switching.priors.wiring import connectome_classes
 from dynome.dynamics.switching.processes import PlainProcess, Process
 from dynome.dynamics.switching.simulation import simulated
@@ -33,6 +34,7 @@ from dynome.schema import ACTIVITY, NODE, SPIKE_COUNT
 Array = NDArray[np.float64]
 
 _STAY = 0.98  # of a bin, where a fit begins
+_LOST = 0.1  # share of bins without a say that is worth a warning
 _FAR = 30.0  # a predictor beyond this has run away
 
 
@@ -118,9 +120,13 @@ def fitted(
     problems.raise_if_any(InputError)
     if form.law == "categorical":
         form = form._replace(n_categories=tuple(counted_categories(sequences.y).tolist()))
+        if not isinstance(prior, RidgePrior) or isinstance(prior, NoPrior):
+            add_absent_categories(problems, sequences, form.n_categories)
+            problems.raise_if_any(InputError)
     classes = None if connectome is None else connectome_classes(connectome, sequences.nodes)
     emissions = emissions_of(sequences, form, silent=silent)
     warn_of_silence(emissions, sequences)
+    warn_of_data(emissions)
 
     def begin(coupling: Array) -> Any:
         return prior.start(coupling, emissions.edges, classes)
@@ -251,7 +257,8 @@ def simulated_like(results: xr.Dataset, sequences: Sequences, form: Form, rng: n
     inside = np.arange(lengths.max()) < lengths[:, None]
     states, inputs = np.zeros(inside.shape, np.int64), np.zeros((*inside.shape, sequences.covariates.shape[1]))
     states[inside], inputs[inside] = state, np.nan_to_num(sequences.covariates)
-    y = simulated(states, parameters.coefficient, parameters.dispersion, form, rng, inputs)[inside]
+    y = simulated(states, parameters.coefficient, parameters.dispersion, form, rng, results.attrs["largest"], inputs)
+    y = y[inside]
     counts = form.law != "gaussian"
     units = {"units": sequences.units}
     drawn = sequences.labelled(y.astype(np.int64) if counts else y, [NODE], {NODE: sequences.nodes}, attrs=units)
@@ -267,6 +274,27 @@ def warn_of_silence(emissions: Emissions, sequences: Sequences) -> None:
             f"{still.size} nodes never vary and get no coupling: {listed(still)}; drop them to leave them out",
             UserWarning,
             stacklevel=3,
+        )
+
+
+def warn_of_data(emissions: Emissions) -> None:
+    """Say what of the data goes unused, and what no link can reach."""
+    problem = emissions.problem
+    seen = np.isfinite(problem.y).any(axis=1)
+    lost = float((seen & ~problem.design.usable).sum() / max(seen.sum(), 1))
+    if lost > _LOST:
+        warnings.warn(
+            f"{lost:.0%} of the bins say nothing, because a covariate or the history of a node is missing there; drop "
+            "the node or the covariate, or fill its gaps",
+            UserWarning,
+            stacklevel=4,
+        )
+    if problem.law == "poisson" and problem.link == "sigmoid" and (np.nanmean(problem.y, axis=0) > 1).any():
+        warnings.warn(
+            "the sigmoid link keeps the mean below one count a bin, but some nodes have more; take link='softplus' or "
+            "shorter bins",
+            UserWarning,
+            stacklevel=4,
         )
 
 

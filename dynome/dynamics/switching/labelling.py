@@ -112,6 +112,7 @@ def labelled_fit(
         n_reseeded=fit.reseeded,
         observed_units=sequences.units,
         bin_width=float(sequences.step or 0),
+        largest=float(np.nanmax(np.abs(sequences.y))),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import xarray as xr
 
 from dynome.dynamics.glm.histories import History
 from dynome.dynamics.glm.laws import Law, Link
+from dynome.dynamics.switching.demands import Precision
 from dynome.dynamics.switching.priors.choice import PriorName
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.switching_glm import SwitchingGLM
@@ -67,7 +67,7 @@ class GLM(SwitchingGLM):
         covariates: Sequence[str] = (),
         max_iter: int = 200,
         tol: float = 1e-6,
-        dtype: Literal["float64", "float32"] = "float64",
+        dtype: Precision = "float64",
         random_state: int | None = None,
     ) -> None:
         self.observation = observation

@@ -12,7 +12,7 @@ from dynome.errors import InputError
 
 Array = NDArray[np.float64]
 
-_MOST = 1e6  # a bin, beyond which a simulation has run away
+_FAR = 100.0  # times the largest value that was seen: beyond it a simulation has run away
 
 
 def simulated(
@@ -21,6 +21,7 @@ def simulated(
     dispersion: Array,
     form: Form,
     rng: np.random.Generator,
+    largest: float,
     inputs: Array | None = None,
 ) -> Array:
     """Observations of given states.
@@ -37,6 +38,8 @@ def simulated(
         Law, kernels of the past.
     rng : Generator
         Draws them.
+    largest : float
+        Value that the fit has seen.
     inputs : (n_sequence, n_time, n_covariate) or None
         Covariates; None are 0.
 
@@ -67,10 +70,11 @@ def simulated(
             y[:, t] = drawn_categories(eta, n_categories, rng)
             seen[:, n_lag + t] = indicators(y[:, t], n_categories)
             continue
-        if not np.abs(mean(eta, form.link)).max(initial=0) < _MOST:
+        if not np.abs(mean(eta, form.link)).max(initial=0) < _FAR * max(largest, 1.0):
             raise InputError(
-                f"the simulated activity runs away after {t} bins: the fitted couplings are unstable; use a link that "
-                "saturates (sigmoid, softplus) or a prior that shrinks them"
+                f"the simulated activity runs away after {t} bins: the fitted couplings are unstable. No link but "
+                "sigmoid holds activity back; take it where a bin hardly has more than one spike, or a prior that "
+                "shrinks the couplings more"
             )
         y[:, t] = seen[:, n_lag + t] = sample(eta, form.law, form.link, dispersion[state[:, t]], rng)
     return y

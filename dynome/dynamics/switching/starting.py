@@ -18,7 +18,7 @@ from dynome.dynamics.glm.passes import Problem
 from dynome.dynamics.hmm.chain import Chain
 from dynome.dynamics.hmm.clustering import clusters as k_means
 from dynome.dynamics.switching.em import Fit, Parameters, expectation_maximization, maximized
-from dynome.dynamics.switching.emissions import Emissions
+from dynome.dynamics.switching.emissions import MOST_FEATURES, Emissions
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.processes import PlainProcess, Process
 
@@ -27,6 +27,7 @@ Begin = Callable[[Array], Any]
 
 _SPREAD = 0.6  # of the predictors between states, in units of the link
 _STRETCH = 25  # bins whose mean activity is clustered
+_SURE = 0.9  # that a bin is of the state of its cluster
 _ROUNDS = 4  # M-steps that fit the states of a clustered start to their bins
 _ONE_STATE_ITER = 30
 
@@ -110,9 +111,9 @@ def clustered(
         On the couplings.
     """
     n_state = process.chain.initial.size
-    weight = np.full((emissions.problem.design.n_bin, n_state), 0.1 / max(n_state - 1, 1))
-    weight[np.arange(weight.shape[0]), clusters(emissions, n_state, rng)] = 0.9
-    weight /= weight.sum(axis=1, keepdims=True)
+    sure = 1.0 if emissions.problem.free.shape[1] > MOST_FEATURES else _SURE  # then each state reads its own bins only
+    weight = np.full((emissions.problem.design.n_bin, n_state), (1 - sure) / max(n_state - 1, 1))
+    weight[np.arange(weight.shape[0]), clusters(emissions, n_state, rng)] = sure
     coefficient = np.repeat(common.coefficient, n_state, axis=0)
     dispersion = np.repeat(common.dispersion, n_state, axis=0)
     parameters = Parameters(coefficient, dispersion, process, begin(emissions.coupling(coefficient)))

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from dynome import progress, seeds
 from dynome.dynamics.glm.histories import ExponentialHistory, History, LearntHistory
-from dynome.dynamics.glm.laws import LINKS, Law, Link, link_for
+from dynome.dynamics.glm.laws import Law, Link, link_for
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
 from dynome.dynamics.switching import labelling
+from dynome.dynamics.switching.demands import Bias, Precision, check_parameters
 from dynome.dynamics.switching.errors import standard_errors
 from dynome.dynamics.switching.fitting import (
     Options,
@@ -32,14 +33,17 @@ from dynome.dynamics.switching.priors.choice import PriorName, prior_of
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.simulation import simulated
 from dynome.dynamics.switching.streaming import batches
-from dynome.errors import InputError, Problems
+from dynome.errors import InputError
 from dynome.estimator import Estimator, MissingData, no_target
 from dynome.schema import ACTIVITY, NODE, RESTART, SPIKE_COUNT, STATE
 
-Bias = Literal["state", "shared"]
 Kind = Literal["marginal", "conditional"]
 
 _SUBJECT = "cannot fit a switching GLM"
+_PARAMETERS = (
+    "n_states", "n_restarts", "max_iter", "dwell_phases", "batch_size", "tol", "stickiness", "concentration",
+    "observation", "bias", "dtype", "covariates", "transition_covariates", "prior", "history",
+)  # fmt: skip
 
 
 class SwitchingGLM(Estimator):
@@ -103,7 +107,7 @@ class SwitchingGLM(Estimator):
           posterior of the states (`dynome.inference.standard_errors` has those that do without);
         * ``bias (state, node)``, ``covariate_weight (state, node, covariate)``, ``dispersion (state, node)``;
         * ``transition (state, next_state)``, ``initial (state)``, ``dwell_time (state)``,
-          ``transition_weight (next_state, transition_covariate)``;
+          ``transition_weight (next_state, transition_covariate)`` (the former are then those of inputs of 0);
         * ``edge_class_probability (target, source, edge_class)`` and more, by prior;
         * ``state_probability (..., time, state)``, ``occupancy (state)``, ``evidence (sequence)``;
         * ``history (iteration)``: the objective, evidence plus log priors; ``restart_evidence (restart)``.
@@ -156,7 +160,7 @@ class SwitchingGLM(Estimator):
         max_iter: int = 200,
         tol: float = 1e-6,
         batch_size: int | None = None,
-        dtype: Literal["float64", "float32"] = "float64",
+        dtype: Precision = "float64",
         random_state: int | None = None,
     ) -> None:
         self.n_states = n_states
@@ -189,7 +193,7 @@ class SwitchingGLM(Estimator):
             these. A new sequence begins with each entry of the leading dims, wherever the coordinate ``session`` or
             ``trial`` of time changes, and at gaps of the clock.
         y : None
-            Ignored.
+            There is no target.
 
         Raises
         ------
@@ -199,7 +203,7 @@ class SwitchingGLM(Estimator):
         """
         started = time.perf_counter()
         no_target(y)
-        self._check_parameters()
+        check_parameters({name: getattr(self, name) for name in _PARAMETERS}, _SUBJECT)
         form = self._form()
         prior, seed = prior_of(self.prior, self.connectome), seeds.resolve(self.random_state)
         options = Options(**{name: getattr(self, name) for name in Options._fields})
@@ -310,6 +314,7 @@ class SwitchingGLM(Estimator):
 
     def score(self, X: ChainInput, y: None = None) -> float:
         """Marginal log likelihood in nats an observed entry (bin and node)."""
+        no_target(y)
         given = self._seen(X)
         evidence = given.parameters.process.predict(given.log_likelihood, given.sequences.starts).evidence
         return float(evidence.sum() / max(np.isfinite(given.emissions.problem.observed).sum(), 1))
@@ -332,6 +337,7 @@ class SwitchingGLM(Estimator):
             Sessions.
         like : DataArray, Dataset, DataTree, dict or list, or None
             In place of `n_time`: data whose sequences and covariates the simulation takes over, NaN covariates as 0.
+            Of a Dataset the result has the covariates too, so that it can be fitted.
         random_state : int or None
             Seed.
 
@@ -349,13 +355,17 @@ class SwitchingGLM(Estimator):
         results = self._fitted()
         form, rng = labelling.form_of(results, self.dtype), seeds.generator(random_state, "simulate")
         if like is not None:
-            return simulated_like(results, self._stacked(like, form, results[labelling.OBSERVED].to_numpy()), form, rng)
+            given = self._stacked(like, form, results[labelling.OBSERVED].to_numpy())
+            drawn = simulated_like(results, given, form, rng)
+            inputs = (*self.covariates, *self.transition_covariates)
+            return drawn.assign({name: like[name] for name in inputs}) if isinstance(like, xr.Dataset) else drawn
         if n_time is None or n_time < 1 or n_sessions < 1:
             raise InputError(f"n_time and n_sessions must be at least 1, got {n_time} and {n_sessions}")
         parameters = labelling.parameters_of(results, None)
         starts = np.arange(n_sessions + 1, dtype=np.int64) * n_time
         state = parameters.process.sample(starts, rng).reshape(n_sessions, n_time)
-        y = simulated(state, parameters.coefficient, parameters.dispersion, form, rng)
+        largest = results.attrs["largest"]
+        y = simulated(state, parameters.coefficient, parameters.dispersion, form, rng, largest)
         return labelling.labelled_simulation(y, state, results)
 
     def _form(self) -> Form:
@@ -391,30 +401,3 @@ class SwitchingGLM(Estimator):
 
     def _shown(self, results: xr.Dataset) -> xr.Dataset:
         return results
-
-    def _check_parameters(self) -> None:
-        problems = Problems(_SUBJECT)
-        for name in ("n_states", "n_restarts", "max_iter", "dwell_phases", "batch_size"):
-            value = getattr(self, name)
-            if name == "batch_size" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                problems.add(f"{name} must be an integer of at least 1, got {value!r}")
-        for name, least in (("tol", 0.0), ("stickiness", 0.0), ("concentration", 1.0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not least <= value < np.inf:
-                problems.add(f"{name} must be a finite number of at least {least:g}, got {value!r}")
-        for name, allowed in (("observation", LINKS), ("bias", get_args(Bias)), ("dtype", ("float64", "float32"))):
-            if getattr(self, name) not in allowed:
-                problems.add(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        for name in ("covariates", "transition_covariates"):
-            if isinstance(getattr(self, name), str):
-                problems.add(f"{name} must be a list of names, got the text {getattr(self, name)!r}; put it in a list")
-        if self.observation == "categorical":
-            if isinstance(self.prior, str) and self.prior not in ("none", "ridge"):
-                problems.add(f"categorical observations go with prior 'none' or 'ridge', got {self.prior!r}")
-            if self.bias == "shared" or self.batch_size is not None or isinstance(self.history, LearntHistory):
-                problems.add("categorical observations go with none of bias='shared', batch_size and LearntHistory")
-        if self.transition_covariates and (self.dwell_phases != 1 or self.batch_size is not None):
-            problems.add("transition_covariates go neither with dwell_phases above 1 nor with batch_size; drop one")
-        problems.raise_if_any(InputError)

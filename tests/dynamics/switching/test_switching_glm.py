@@ -439,3 +439,34 @@ def test_an_unstable_simulation_is_refused():
     model.results_["basis_weight"] = model.results_["basis_weight"] + 2.0
     with pytest.raises(InputError, match="runs away"):
         model.simulate(500, random_state=0)
+
+
+def test_a_simulation_with_covariates_can_be_fitted():
+    rng = np.random.default_rng(0)
+    stimulus = rng.standard_normal(400)
+    recording = xr.Dataset(
+        {"spike_count": (("time", "node"), rng.poisson(np.exp(stimulus))[:, None]), "stimulus": ("time", stimulus)}
+    )
+    model = GLM(link="exp", history=NoHistory(), covariates=["stimulus"], random_state=0).fit(recording)
+    again = clone(model).fit(model.simulate(like=recording, random_state=1))
+    np.testing.assert_allclose(again.results_.covariate_weight, model.results_.covariate_weight, atol=0.15)
+
+
+def test_bins_that_say_nothing_are_told_by_their_share():
+    stimulus = np.where(np.arange(200) < 100, np.nan, 1.0) * np.arange(200)
+    recording = xr.Dataset({"spike_count": small(n_time=200), "stimulus": ("time", stimulus)})
+    with pytest.warns(UserWarning, match="50% of the bins say nothing"):
+        GLM(covariates=["stimulus"], prior="ridge", random_state=0).fit(recording)
+
+
+def test_a_link_that_cannot_reach_the_counts_is_told():
+    with pytest.warns(UserWarning, match="sigmoid link keeps the mean below one count a bin"):
+        GLM(link="sigmoid", prior="ridge", random_state=0).fit(small(n_time=100) + 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "match"), [(["spike_count"], "which is what the model is of"), (["a", "a"], "found more than once 'a'")]
+)
+def test_covariates_that_make_no_sense_are_refused(names, match):
+    with pytest.raises(InputError, match=match):
+        GLM(covariates=names, random_state=0).fit(small())
