@@ -84,7 +84,7 @@ def fit(data: xr.Dataset, max_iter: int) -> None:
         link="softplus",
         history=HISTORY,
         prior="ridge",
-        n_restarts=2,  # states at random; states from clusters of activity
+        n_restarts=1,  # states from clusters of activity
         max_iter=max_iter,
         dtype="float32",
         random_state=0,

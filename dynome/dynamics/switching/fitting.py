@@ -18,7 +18,7 @@ from dynome.dynamics.switching.categories import add_absent_categories, counted_
 from dynome.dynamics.switching.driven import DrivenProcess
 from dynome.dynamics.switching.dwelling import DwellProcess
 from dynome.dynamics.switching.em import Fit, Parameters, expectation_maximization
-from dynome.dynamics.switching.emissions import Emissions
+from dynome.dynamics.switching.emissions import MOST_FEATURES, Emissions
 from dynome.dynamics.switching.labelling import parameters_of
 from dynome.dynamics.switching.population import Form, add_problems, emissions_of, first_bias, names_of, silent_nodes
 from dynome.dynamics.switching.priors.contract import Prior
@@ -134,12 +134,13 @@ def fitted(
     single = one_state(emissions, prior, begin, *first_bias(sequences, form), options.tol)
     emissions, common = single.emissions, single.parameters
     process = first_process(sequences, options)
+    many = int(emissions.problem.free.shape[1] > MOST_FEATURES)  # then noise on the predictors hardly parts the states
     found = []
     for k in range(options.n_restarts if options.n_states > 1 else 1):
         rng = seeds.generator(seed, "start", k)
         if options.n_states == 1:
             start = common._replace(process=process)
-        elif k % 2:
+        elif (k + many) % 2:
             start = clustered(emissions, prior, begin, common, process, rng)
         else:
             start = perturbed(emissions, begin, common, process, rng)
