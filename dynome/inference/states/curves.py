@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -173,16 +174,28 @@ def _best(score: Array) -> int:
 
 def _checked(model: Estimator, n_states: Iterable[int], n_folds: int) -> list[int]:
     problems = Problems("cannot draw a curve over numbers of states")
-    asked = sorted({int(n) for n in n_states})
-    missing = [v for v in ("fit", "score", "log_likelihood") if not hasattr(model, v)]
-    if missing or _N_STATES not in model.get_params(deep=False):
+    missing = [v for v in ("fit", "score", "log_likelihood", "get_params") if not hasattr(model, v)]
+    if isinstance(model, type):
+        problems.add(f"expected a model, got the class {model.__name__}; give {model.__name__}()")
+    elif missing or _N_STATES not in model.get_params(deep=False):
         problems.add(f"expected a model with n_states, fit, score and log_likelihood, got a {type(model).__name__}")
+    asked = _numbers(n_states)
     if not asked or asked[0] < 1:
-        problems.add(f"n_states must be integers of at least 1, got {asked}")
-    if n_folds < 2:
-        problems.add(f"n_folds must be at least 2, got {n_folds}")
+        problems.add(f"n_states must be a list or range of integers of at least 1, as [1, 2, 3], got {n_states!r}")
+    if not isinstance(n_folds, int | np.integer) or n_folds < 2:
+        problems.add(f"n_folds must be an integer of at least 2, got {n_folds!r}")
     problems.raise_if_any(InputError)
     return asked
+
+
+def _numbers(n_states: object) -> list[int]:
+    """In order and once each; empty if these are no integers."""
+    if isinstance(n_states, str) or not isinstance(n_states, Iterable):
+        return []
+    try:
+        return sorted({operator.index(n) for n in n_states})
+    except TypeError:
+        return []
 
 
 def _gap(model: Estimator) -> int:

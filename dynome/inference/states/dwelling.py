@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from dynome.errors import InputError
-from dynome.inference.states.state_runs import MISSING, decoded_states, state_shares, stretches
+from dynome.inference.states.state_runs import MISSING, clock, decoded_states, state_shares, stretches
 from dynome.schema import STATE, TIME
 
 
@@ -27,9 +28,11 @@ def dwell_times(states: xr.DataArray) -> pd.DataFrame:
     -------
     DataFrame
         One row a visit: labels of the leading dims and of ``session`` and ``trial``; ``state``; ``start``, the time of
-        its first bin; ``n_bins``; ``duration``, bins times the width of a bin, in the unit of time (in bins where time
-        has no coordinate); ``censored``, True where the visit touches the first or last bin of its session or trial or
-        a bin without a state, so that it lasted longer than what was seen.
+        its first bin; ``n_bins``; ``duration``, bins times the width of a bin; ``censored``, True where the visit
+        touches the first or last bin of its session or trial or a bin without a state, so that it lasted longer than
+        what was seen. ``start`` and ``duration`` are in the unit of the coordinate ``time``, or of ``time_in_session``
+        where recordings lie end to end, and in bins where time has no coordinate; ``attrs["units"]`` says which
+        (``""`` where the coordinate does not say).
 
     Raises
     ------
@@ -51,9 +54,10 @@ def dwell_times(states: xr.DataArray) -> pd.DataFrame:
     2      0    2.5       0.5      True
     """
     decoded = decoded_states(states)
-    width = _bin_width(decoded)
+    usual = _bin_width(np.concatenate([np.diff(one.time) for one in stretches(decoded)] or [np.empty(0)]), 1.0)
     rows: list[dict[object, object]] = []
     for one in stretches(decoded):
+        width = _bin_width(np.diff(one.time), usual)
         cuts = np.flatnonzero(np.diff(one.state, prepend=one.state[0] - 1, append=one.state[-1] - 1))
         for a, b in pairwise(cuts):
             if one.state[a] == MISSING:
@@ -65,14 +69,14 @@ def dwell_times(states: xr.DataArray) -> pd.DataFrame:
                 | {"duration": float((b - a) * width), "censored": not whole}
             )
     marks = list(rows[0]) if rows else ["state", "start", "n_bins", "duration", "censored"]
-    return pd.DataFrame(rows, columns=pd.Index(marks))
+    table = pd.DataFrame(rows, columns=pd.Index(marks))
+    table.attrs["units"] = str(clock(states).attrs.get("units", ""))
+    return table
 
 
-def _bin_width(states: xr.DataArray) -> float:
-    if TIME not in states.coords or states.sizes[TIME] < 2:
-        return 1.0
-    steps = np.diff(states[TIME].to_numpy().astype(np.float64))
-    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
+def _bin_width(steps: NDArray[np.float64], otherwise: float) -> float:
+    """Median step of a clock; `otherwise` where it has none."""
+    return float(np.median(steps[steps > 0])) if (steps > 0).any() else otherwise
 
 
 def occupancy(states: xr.DataArray, by: str | None = None) -> xr.DataArray:

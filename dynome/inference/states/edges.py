@@ -11,17 +11,22 @@ from scipy.stats import norm
 
 from dynome import labels
 from dynome.errors import InputError, Problems
+from dynome.estimator import Estimator
+from dynome.inference.states.fitted import results_of
 from dynome.permutation import q_value
 from dynome.schema import SOURCE, STATE, TARGET
 
 
-def edge_table(results: xr.Dataset, *, errors: xr.Dataset | None = None, alpha: float = 0.05) -> pd.DataFrame:
+def edge_table(
+    results: xr.Dataset | Estimator, *, errors: xr.Dataset | None = None, alpha: float = 0.05
+) -> pd.DataFrame:
     """Every edge of every state: how strong, how sure, and whether it stands out among all that were tested.
 
     Parameters
     ----------
-    results : Dataset
-        ``results_`` of a fitted SwitchingGLM or GLM: ``coupling`` and ``standard_error ([state,] target, source)``.
+    results : Estimator or Dataset
+        A fitted SwitchingGLM or GLM, or its ``results_``: ``coupling`` and
+        ``standard_error ([state,] target, source)``.
     errors : Dataset or None
         As `standard_errors` gives it: takes the place of the errors in `results`, which are given the posterior of the
         states and too small where states are hard to tell.
@@ -38,7 +43,10 @@ def edge_table(results: xr.Dataset, *, errors: xr.Dataset | None = None, alpha: 
     Raises
     ------
     InputError
-        If couplings or errors are missing, the two do not fit together, or `alpha` is out of range.
+        If couplings or errors are missing (those of categorical observations have none), the two do not fit together,
+        or `alpha` is out of range.
+    NotFittedError
+        If the model was not fitted.
 
     Notes
     -----
@@ -57,7 +65,7 @@ def edge_table(results: xr.Dataset, *, errors: xr.Dataset | None = None, alpha: 
     1      b      a  4.0   0.0002
     2      a      b  0.2   1.0000
     """
-    coupling, error = _coupling_and_error(results, errors, alpha)
+    coupling, error = _coupling_and_error(results_of(results), errors, alpha)
     dims = [d for d in (STATE, TARGET, SOURCE) if d in coupling.dims]
     value = coupling.transpose(*dims).to_numpy().astype(np.float64)
     spread = error.transpose(*dims).to_numpy().astype(np.float64)
@@ -82,7 +90,12 @@ def _coupling_and_error(
         problems.add(f"alpha must be between 0 and 1, got {alpha!r}")
     source: object = results if errors is None else errors
     if not isinstance(results, xr.Dataset) or "coupling" not in results:
-        problems.add("expected the results_ of a fitted SwitchingGLM or GLM, with a variable coupling")
+        problems.add("expected a fitted SwitchingGLM or GLM, or its results_, with a variable coupling")
+    elif results.attrs.get("law") == "categorical":
+        problems.add(
+            "couplings of categorical observations have no standard errors; compare models with and without them by "
+            "their score on held-out data, such as likelihood_scores(model, test)"
+        )
     elif not isinstance(source, xr.Dataset) or "standard_error" not in source:
         problems.add("there are no standard errors; give errors=standard_errors(model, data)")
     problems.raise_if_any(InputError)

@@ -12,6 +12,7 @@ from dynome.dynamics.switching.em import Parameters
 from dynome.dynamics.switching.emissions import Emissions
 from dynome.dynamics.switching.switching_glm import SwitchingGLM
 from dynome.errors import InputError
+from dynome.estimator import Estimator
 
 
 class Fitted(NamedTuple):
@@ -58,6 +59,17 @@ def seen_by(model: Any, data: ChainInput) -> Fitted:
         raise InputError("this is not known of categorical observations; give a model of counts or values")
     found = model._seen(data)
     return Fitted(found.sequences, found.emissions, found.parameters, found.log_likelihood)
+
+
+def results_of(given: Any) -> Any:
+    """``results_`` of an estimator, and anything else as it is.
+
+    Raises
+    ------
+    NotFittedError
+        If it is an estimator that was not fitted.
+    """
+    return given._fitted() if isinstance(given, Estimator) else given
 
 
 def law_of(model: Any) -> str:

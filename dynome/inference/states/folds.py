@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dynome import seeds, study
 from dynome.dynamics.hmm.sequences import ChainInput
 from dynome.errors import InputError, listed
-from dynome.schema import ACTIVITY, ANIMAL, NODE, SESSION, SPIKE_COUNT, TIME
+from dynome.schema import ACTIVITY, ANIMAL, NODE, SESSION, SPIKE_COUNT, TIME, TRIAL
 
 Recording = xr.DataArray | xr.Dataset
 Recordings = dict[str, Recording]
@@ -97,9 +97,11 @@ def _values(key: str, one: Recording, cv: str, many: bool) -> list[str]:
     if many and cv in (SESSION, ANIMAL):
         return [key.strip("/").split("/")[0] if cv == ANIMAL else key]
     here = sorted({str(n) for n in (*one.dims, *one.coords)} - {TIME, NODE})
+    here = [name for name in here if _labels_along(one, name) is not None]
+    best = next((name for name in (SESSION, TRIAL, ANIMAL, *here) if name in here), TIME)
     raise InputError(
         f"cv must be 'time', or a dim or coordinate of one dim of the recordings; {cv!r} is none of "
-        f"{listed(here) or '(there are none)'}"
+        f"{listed(here) or '(there are none)'}; use cv={best!r}"
     )
 
 

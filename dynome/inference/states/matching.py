@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import overload
 
 import numpy as np
 import xarray as xr
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from dynome import align
 from dynome.errors import InputError, Problems
+from dynome.estimator import Estimator
+from dynome.inference.states.fitted import results_of
 from dynome.inference.states.state_runs import MISSING, decoded_states
 from dynome.schema import STATE
 
-Labelled = TypeVar("Labelled", xr.DataArray, xr.Dataset)
 Array = NDArray[np.float64]
 
 _NEXT = "next_state"
@@ -75,13 +76,20 @@ def state_accuracy(decoded: xr.DataArray, truth: xr.DataArray) -> xr.Dataset:
     )
 
 
-def matched_states(states: Labelled, reference: Labelled) -> Labelled:
+@overload
+def matched_states(states: xr.DataArray, reference: xr.DataArray) -> xr.DataArray: ...
+@overload
+def matched_states(states: xr.Dataset | Estimator, reference: xr.Dataset | Estimator) -> xr.Dataset: ...
+def matched_states(
+    states: xr.DataArray | xr.Dataset | Estimator, reference: xr.DataArray | xr.Dataset | Estimator
+) -> xr.DataArray | xr.Dataset:
     """States of one fit in the order and by the numbers of another fit, or of the truth.
 
     Parameters
     ----------
-    states : (..., time) decoded states, (..., time, state) posterior, or Dataset with dim state
-        What is renumbered: what `decode` or `posterior` gives, or ``results_``.
+    states : (..., time) decoded states, (..., time, state) posterior, Dataset with dim state, or Estimator
+        What is renumbered: what `decode` or `posterior` gives, or ``results_``. A fitted model stands for its
+        ``results_``.
     reference : of the same kind
         Decoded states or posterior on the same bins; or a Dataset with variables in common that have dim ``state``
         (``coupling``, ``bias``, ``mean``, ...), such as the ``results_`` of another fit or the truth of a simulation.
@@ -96,6 +104,8 @@ def matched_states(states: Labelled, reference: Labelled) -> Labelled:
     ------
     InputError
         If the two have nothing in common to be matched by, or different numbers of states (decoded states may have).
+    NotFittedError
+        If a model was not fitted.
 
     Notes
     -----
@@ -108,6 +118,7 @@ def matched_states(states: Labelled, reference: Labelled) -> Labelled:
     >>> matched_states(xr.DataArray([1, 1, 2, 2, 0, 2], dims="time"), truth).to_numpy().tolist()
     [0, 0, 1, 1, 2, 1]
     """
+    states, reference = results_of(states), results_of(reference)
     if isinstance(states, xr.Dataset) and isinstance(reference, xr.Dataset):
         order = align.match(-_distances(states, reference)).order
         moved = align.aligned(states, order, dim=STATE)
@@ -180,7 +191,7 @@ def _distances(results: xr.Dataset, reference: xr.Dataset) -> Array:
         a = a.transpose(STATE, ...)
         rest = [d for d in a.dims if d != STATE]
         b = b.transpose(STATE, *rest).reindex({d: a[d] for d in rest if d in a.indexes and d in b.indexes})
-        if a.shape != b.shape:
+        if a.shape != b.shape or not a.size:
             continue
         x, y = a.to_numpy(), b.to_numpy().astype(np.float64)
         spread = np.nanvar(np.concatenate([x, y]))

@@ -7,6 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome.errors import InputError, Problems, listed
+from dynome.estimator import Estimator
+from dynome.inference.states.fitted import results_of
 from dynome.inference.states.matching import parameter_order
 from dynome.schema import SOURCE, STATE, TARGET
 
@@ -17,15 +19,18 @@ _CLASSES = {"inhibitory": -1, "none": 0, "excitatory": 1}
 
 
 def coupling_error(
-    results: xr.Dataset | xr.DataArray, truth: xr.Dataset | xr.DataArray, *, sign: xr.DataArray | None = None
+    results: xr.Dataset | xr.DataArray | Estimator,
+    truth: xr.Dataset | xr.DataArray | Estimator,
+    *,
+    sign: xr.DataArray | None = None,
 ) -> xr.Dataset:
     """Error of fitted couplings and of their signs against the truth of a simulation.
 
     Parameters
     ----------
-    results : Dataset with ``coupling``, or DataArray ([state,] target, source)
-        ``results_`` of a fitted model, or its couplings.
-    truth : Dataset with ``coupling``, or DataArray ([state,] target, source)
+    results : Estimator, Dataset with ``coupling``, or DataArray ([state,] target, source)
+        A fitted model, its ``results_``, or its couplings.
+    truth : Estimator, Dataset with ``coupling``, or DataArray ([state,] target, source)
         True couplings on the same nodes; they are joined by label. 0 is no edge. NaN in either does not count (edges
         that the model has not, such as self-history that is switched off).
     sign : DataArray ([state,] target, source) or None
@@ -44,6 +49,8 @@ def coupling_error(
     ------
     InputError
         If numbers of states or nodes differ, or no edge is known in both.
+    NotFittedError
+        If a model was not fitted.
 
     Notes
     -----
@@ -56,6 +63,7 @@ def coupling_error(
     >>> round(float(found.mean_squared_error), 3), found.match.to_numpy().tolist()
     (0.01, [1, 0])
     """
+    results, truth = results_of(results), results_of(truth)
     estimate, true = _pair(results, truth)
     signs = _signs(results, sign)
     order = parameter_order(estimate, true)

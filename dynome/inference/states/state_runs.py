@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from dynome.dynamics.hmm.gathering import TIME_IN_SESSION
 from dynome.errors import InputError
-from dynome.schema import SESSION, STATE, TIME, TRIAL
+from dynome.schema import NODE, SESSION, STATE, TIME, TRIAL
 
 MISSING = -1
 
@@ -26,7 +27,7 @@ class Stretch(NamedTuple):
     state : (n_bin,)
         -1 where there is no state.
     time : (n_bin,)
-        As the coordinate says; counted in bins without one.
+        As the coordinate ``time``, or ``time_in_session`` of several recordings, says; counted in bins without one.
     """
 
     labels: dict[Hashable, object]
@@ -58,6 +59,10 @@ def decoded_states(states: xr.DataArray, what: str = "states") -> xr.DataArray:
     if not isinstance(given, xr.DataArray) or TIME not in given.dims:
         found = tuple(map(str, given.dims)) if isinstance(given, xr.DataArray) else type(given).__name__
         raise InputError(f"{what} must be a DataArray over time, as decode or posterior gives it, found {found}")
+    if NODE in states.dims:
+        raise InputError(
+            f"{what} have a dim node, as spike counts have; give the states that decode or posterior of a model returns"
+        )
     if STATE in states.dims:
         known = states.notnull().all(STATE)
         most = states.fillna(0).argmax(STATE).where(known, MISSING).astype(np.int64)
@@ -92,6 +97,25 @@ def state_shares(states: xr.DataArray, what: str = "states") -> xr.DataArray:
     return member.astype(np.float64).where(decoded != MISSING)
 
 
+def clock(states: xr.DataArray) -> xr.DataArray:
+    """When each bin was: ``time``, or the clock of every recording where several lie end to end; else bins.
+
+    Parameters
+    ----------
+    states : (..., time)
+        As a model gives it.
+
+    Returns
+    -------
+    (time,)
+        With ``attrs["units"]`` where they are known; ``"bin"`` where time has no coordinate.
+    """
+    for name in (TIME_IN_SESSION, TIME):
+        if name in states.coords and states[name].dims == (TIME,):
+            return states[name]
+    return states[TIME].assign_attrs(units="bin")
+
+
 def stretches(states: xr.DataArray) -> Iterator[Stretch]:
     """Every session or trial of decoded states, without its padding.
 
@@ -106,7 +130,7 @@ def stretches(states: xr.DataArray) -> Iterator[Stretch]:
     Stretch
     """
     leading = [d for d in states.dims if d != TIME]
-    time = states[TIME].to_numpy().astype(np.float64)
+    time = clock(states).to_numpy().astype(np.float64)
     marks = [n for n in (SESSION, TRIAL) if n in states.coords and states[n].dims == (TIME,)]
     own = {n: states[n].to_numpy() for n in marks}
     change = np.zeros(time.size, dtype=bool)

@@ -153,7 +153,8 @@ def _prior_precision(model: Any, seen: Fitted) -> Array:
         known = results["prior_precision"]
         known = known if STATE in known.dims else known.expand_dims(STATE)
         values = known.transpose(STATE, TARGET, SOURCE, _BASIS).to_numpy()
-        out[:, :, 1 : 1 + values.shape[2] * values.shape[3]] = values.reshape(*shape[:2], -1)
+        n_weight = values.shape[2] * values.shape[3]
+        out[:, :, 1 : 1 + n_weight] = values.reshape(*shape[:2], n_weight)
     return out
 
 
@@ -206,7 +207,7 @@ def _labelled(tables: list[list[_Errors]], model: Any, seen: Fitted, method: str
     chosen = louis or wald
     free = seen.emissions.problem.free
     n_source, n_basis = seen.emissions.n_source, seen.emissions.n_basis
-    exists = free[:, 1 : 1 + n_source * n_basis].reshape(-1, n_source, n_basis)
+    exists = free[:, 1 : 1 + n_source * n_basis].reshape(free.shape[0], n_source, n_basis)
 
     def stacked(name: str, table: list[_Errors]) -> Array:
         return np.stack([getattr(row, name) for row in table], axis=1)

@@ -9,7 +9,7 @@ import pytest
 
 from dynome.dynamics.hmm.sampling import sample_paths
 from dynome.dynamics.hmm.smoothing import smooth
-from dynome.inference.states import missing_information as module
+from dynome.inference.states import uncertain_states as module
 from dynome.inference.states.covariances import MOST_MISSING, covariance
 from dynome.inference.states.uncertain_states import missing_information, uncertain_paths
 

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy.stats import kstest, norm
 
 from dynome.datasets import make_switching_glm
-from dynome.dynamics import GLM, RaisedCosineHistory, SwitchingGLM
+from dynome.dynamics import GLM, NoHistory, RaisedCosineHistory, SwitchingGLM
 from dynome.errors import InputError, NotFittedError
 from dynome.inference import coupling_error, edge_table, matched_states, standard_errors
 from dynome.inference.states import uncertainty
@@ -171,3 +171,38 @@ def test_couplings_that_cannot_be_compared_are_refused(switching, population):
         coupling_error(switching.results_.isel(target=slice(5)), population)
     with pytest.raises(InputError, match="results must have couplings"):
         coupling_error(xr.Dataset(), population)
+
+
+def test_a_fitted_model_stands_for_its_results(switching, population):
+    assert edge_table(switching).equals(edge_table(switching.results_))
+    xr.testing.assert_identical(coupling_error(switching, population), coupling_error(switching.results_, population))
+    for use in (edge_table, lambda m: coupling_error(m, population), lambda m: matched_states(m, population)):
+        with pytest.raises(NotFittedError, match="not fitted"):
+            use(SwitchingGLM(2))
+
+
+@pytest.mark.parametrize("method", ["louis", "wald"])
+def test_weights_of_stimuli_have_errors_without_couplings(population, method):
+    rng = np.random.default_rng(0)
+    x = population[["spike_count"]].isel(session=slice(3), node=slice(3))
+    x = x.assign(contrast=(("session", "time"), rng.standard_normal((3, 600))))
+    model = SwitchingGLM(
+        2, link="sigmoid", history=NoHistory(), covariates=("contrast",), n_restarts=1, random_state=0
+    ).fit(x)  # fmt: skip
+    found = standard_errors(model, x, method=method)
+    assert dict(found.covariate_standard_error.sizes) == {"state": 2, "node": 3, "covariate": 1}
+    # The stimulus does nothing: the weights are as far from 0 as their errors say.
+    z = (model.results_.covariate_weight / found.covariate_standard_error).to_numpy()
+    assert np.isfinite(z).all()
+    assert (np.abs(z) < 4).all()
+    assert 0.01 < float(found.covariate_standard_error.min()) < float(found.covariate_standard_error.max()) < 1
+    assert found.sizes["basis"] == 0
+    assert bool(found.standard_error.isnull().all())
+    assert len(edge_table(model, errors=found)) == 0
+
+
+def test_couplings_of_categories_have_no_errors(population):
+    x = population.spike_count.isel(session=slice(2), node=slice(2)).clip(max=1)
+    model = SwitchingGLM(2, observation="categorical", n_restarts=1, max_iter=3, tol=1, random_state=0).fit(x)
+    with pytest.raises(InputError, match="categorical observations have no standard errors; compare"):
+        edge_table(model)

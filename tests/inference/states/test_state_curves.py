@@ -173,7 +173,20 @@ def test_what_cannot_be_divided_is_told():
         state_curve(HMM(), x, cv="mouse")
     with pytest.raises(InputError, match="30 blocks with gaps of 1 bins need at least 120 bins of time, found 60"):
         state_curve(HMM(), x, cv="time", n_folds=30)
-    with pytest.raises(InputError, match=r"n_states must be integers of at least 1, got \[0\]\n.*n_folds must be"):
+    with pytest.raises(InputError, match=r"at least 1, as \[1, 2, 3\], got \[0\]\n.*n_folds must be"):
         state_curve(HMM(), x, n_states=[0], n_folds=1)
     with pytest.raises(InputError, match="expected a DataArray, Dataset, DataTree, dict or list, got ndarray"):
         state_curve(HMM(), np.ones((3, 4)), cv="time")
+
+
+def test_arguments_of_the_wrong_kind_are_told():
+    x = xr.DataArray(np.zeros((4, 20, 2)), dims=("trial", "time", "node"))
+    with pytest.raises(InputError, match=r"got the class HMM; give HMM\(\)"):
+        state_curve(HMM, x)
+    for wrong in (3, "12", [1.5], [], [0, 1]):
+        with pytest.raises(InputError, match=r"n_states must be a list or range of integers of at least 1, .* got"):
+            state_curve(HMM(), x, n_states=wrong)
+    with pytest.raises(InputError, match="n_folds must be an integer of at least 2, got '5'"):
+        state_curve(HMM(), x, n_folds="5")
+    with pytest.raises(InputError, match="'session' is none of 'trial'; use cv='trial'"):
+        state_curve(HMM(), x, cv="session")

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 
+from dynome.dynamics import NoHistory, SwitchingGLM
 from dynome.errors import InputError
 from dynome.inference import dwell_times, matched_states, occupancy, state_accuracy
 
@@ -135,3 +136,42 @@ def test_occupancy_of_a_posterior_is_its_mean(switching, population):
     np.testing.assert_allclose(by.mean("session"), switching.results_.occupancy, atol=1e-6)
     with pytest.raises(InputError, match=r"by must be a leading dim.*got 'mouse'; there are \['session'\]"):
         occupancy(posterior, by="mouse")
+
+
+def test_a_fitted_model_stands_for_its_results(switching):
+    other = switching.results_.isel(state=[1, 0])
+    xr.testing.assert_identical(matched_states(switching, other), matched_states(switching.results_, other))
+
+
+def test_models_without_couplings_are_matched_by_what_they_have(population):
+    x = population.spike_count.isel(session=slice(2))
+    model = SwitchingGLM(2, link="sigmoid", history=NoHistory(), n_restarts=1, random_state=0).fit(x)
+    turned = model.results_.isel(state=[1, 0], next_state=[1, 0])
+    found = matched_states(turned, model)
+    np.testing.assert_array_equal(found["bias"], model.results_["bias"])
+    np.testing.assert_array_equal(found["transition"], model.results_["transition"])
+
+
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_visits_in_several_recordings_last_as_long_as_in_one(switching, population, probabilities):
+    x = population.spike_count.isel(session=slice(3))
+    states = switching.posterior if probabilities else switching.decode
+    one, several = dwell_times(states(x)), dwell_times(states([x.isel(session=k) for k in range(3)]))
+    for name in ("state", "start", "n_bins", "duration", "censored"):
+        np.testing.assert_array_equal(one[name], several[name])
+    assert one.attrs["units"] == several.attrs["units"] == "s"
+    np.testing.assert_allclose(several.duration, several.n_bins * 0.02)
+    assert dwell_times(states(x.drop_vars("time"))).attrs["units"] == "bin"
+
+
+def test_recordings_with_bins_of_two_widths_keep_their_own():
+    time, session = [0.0, 1, 2, 0, 0.5, 1], list("aaabbb")
+    coords = {"session": ("time", session), "time_in_session": ("time", time, {"units": "s"})}
+    states = xr.DataArray([0, 0, 1, 0, 1, 1], dims="time", coords=coords)
+    assert dwell_times(states).duration.tolist() == [2, 1, 0.5, 1]
+
+
+def test_spike_counts_are_no_states(population):
+    for use in (dwell_times, occupancy):
+        with pytest.raises(InputError, match="states have a dim node, as spike counts have; give the states"):
+            use(population.spike_count)
