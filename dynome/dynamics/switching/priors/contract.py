@@ -174,9 +174,10 @@ def guard_density(variance: Array, weight: float, centre: float | Array) -> floa
     return -0.5 * weight * float((np.log(variance) + centre / variance).sum())
 
 
-def self_edges(free: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of the edges that exist are self-history: (target, source)."""
-    return free & np.eye(len(free), dtype=bool)
+def edges_of(coupling: Array, free: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Edges between different nodes, and self-history: both (target, source), both empty without a basis function."""
+    there, own = free & (coupling.shape[-1] > 0), np.eye(len(free), dtype=bool)
+    return there & ~own, there & own
 
 
 def check_positive(prior: Prior, *names: str) -> None:

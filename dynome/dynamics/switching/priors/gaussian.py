@@ -28,10 +28,10 @@ from dynome.dynamics.switching.priors.contract import (
     Prior,
     Quadratic,
     check_positive,
+    edges_of,
     guard_density,
     information_of,
     likeliest,
-    self_edges,
 )
 from dynome.dynamics.switching.priors.self_history import (
     SelfHistory,
@@ -103,14 +103,14 @@ class GaussianPrior(Prior):
 
     def start(self, coupling: Array, free: NDArray[np.bool_], prior_class: Array | None = None) -> GaussianBelief:
         """Mean zero; both standard deviations at the scale."""
-        own = self_edges(free)
+        covered, own = edges_of(coupling, free)
         shape = coupling.shape[1:]
         return GaussianBelief(
             mean=np.zeros(shape),
             variance=np.full(shape, self.scale**2),
             mean_variance=np.full(shape[-1], self.scale**2),
             information=np.zeros(coupling.shape),
-            covered=free & ~own,
+            covered=covered,
             own=start_self(own, shape[-1], self.scale, self.guard),
         )
 

@@ -122,7 +122,7 @@ class GumbelPrior(Prior):
         shared = np.zeros((*total.shape[1:], 3)) if prior_class is None else np.log(np.maximum(prior_class, 1e-6))
         codes = Codes(logits, np.log(np.expm1(along)), shared)
         nothing = Codes(*(np.zeros_like(x) for x in codes))
-        return GumbelBelief(codes, nothing, nothing, 0, free, prior_class)
+        return GumbelBelief(codes, nothing, nothing, 0, free & (coupling.shape[3] > 0), prior_class)
 
     def refined(self, coupling: Array, variance: Array | None, belief: GumbelBelief) -> GumbelBelief:
         """The same belief: only `moved` moves it."""

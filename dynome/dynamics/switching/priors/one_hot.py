@@ -27,9 +27,9 @@ from dynome.dynamics.switching.priors.contract import (
     Prior,
     Quadratic,
     check_positive,
+    edges_of,
     information_of,
     likeliest,
-    self_edges,
 )
 from dynome.dynamics.switching.priors.self_history import (
     SelfHistory,
@@ -57,6 +57,8 @@ from dynome.dynamics.switching.priors.table_sources import Tables, learnt_tables
 _ROUNDS = 5  # of classes, tables and strengths in turn, when the information is renewed
 _HALVINGS = 4
 _OVER = 1.9  # of a Newton step
+_BACKGROUND = "frequency from which the tables of edges are drawn"
+_TOLD = " as far as the connectome is not trusted"
 
 
 class OneHotBelief(NamedTuple):
@@ -120,8 +122,7 @@ class OneHotPrior(Prior):
     def start(self, coupling: Array, free: NDArray[np.bool_], prior_class: Array | None = None) -> OneHotBelief:
         """One edge in five, half of them inhibitory; a connectome is half trusted."""
         n_state, *_, n_basis = coupling.shape
-        own = self_edges(free)
-        covered = free & ~own
+        covered, own = edges_of(coupling, free)
         told = None if prior_class is None else np.ascontiguousarray(prior_class[covered])
         tables = Tables(np.array([0.1, 0.8, 0.1]), self.concentration or 2.0, 0.0 if told is None else 0.5, told)
         n_edge = int(covered.sum())
@@ -141,11 +142,13 @@ class OneHotPrior(Prior):
             estimate = likeliest(coupling, known, quadratic)
             own_known = np.where(belief.own.edges[..., None], known, 0.0)
             belief = belief._replace(own=scored_self(estimate, known, belief.own), own_known=own_known)
+            if not belief.covered.any():
+                return belief
             return self._renewed(_edges(estimate, belief), _edges(known, belief), belief)
         if not (belief.known.any() or belief.own_known.any()):
             return belief
         belief = belief._replace(own=refined_self(coupling, belief.own_known, belief.own))
-        return self._climbed(_edges(coupling, belief), belief)
+        return self._climbed(_edges(coupling, belief), belief) if belief.covered.any() else belief
 
     def quadratic(self, coupling: Array, belief: OneHotBelief) -> Quadratic:
         """Towards the classes that an edge probably has."""
@@ -158,15 +161,13 @@ class OneHotPrior(Prior):
 
     def log_density(self, coupling: Array, belief: OneHotBelief) -> float:
         """The sum of the terms of all edges, of self-history and of the guards."""
+        own = self_log_density(coupling, belief.own_known, belief.own)
+        if not belief.covered.any():
+            return own
         bound = bound_of(belief.classes.probability, belief.known, belief.strengths)
         edges = float((term(_edges(coupling, belief), bound) + belief.classes.relative).sum())
-        own = self_log_density(coupling, belief.own_known, belief.own)
-        return (
-            edges
-            + own
-            + strengths_density(belief.strengths)
-            + tables_density(belief.tables, self.guard, self.concentration)
-        )
+        guards = strengths_density(belief.strengths) + tables_density(belief.tables, self.guard, self.concentration)
+        return edges + own + guards
 
     def labelled(self, belief: OneHotBelief) -> Labelled:
         """Classes of edges, in each state and in general, and what was learnt of all edges."""
@@ -192,7 +193,16 @@ class OneHotPrior(Prior):
                 _matrix(shared @ mean, belief.covered),
                 {"units": "1", "long_name": "coupling expected in any state"},
             ),
-            "class_frequency": (("edge_class",), tables.frequency, {"units": "1", "long_name": "share of edges"}),
+            "class_frequency": (
+                ("edge_class",),
+                classes.probability.mean((0, 1)) if n_edge else np.full(3, np.nan),
+                {"units": "1", "long_name": "share of the edges of all states"},
+            ),
+            "background_frequency": (
+                ("edge_class",),
+                tables.frequency,
+                {"units": "1", "long_name": _BACKGROUND if tables.told is None else _BACKGROUND + _TOLD},
+            ),
             "class_strength": (("edge_class",), mean, {"units": "1", "long_name": "mean coupling"}),
             "class_sd": (
                 ("edge_class",),

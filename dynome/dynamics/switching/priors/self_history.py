@@ -83,4 +83,5 @@ def self_log_density(coupling: Array, information: Array, own: SelfHistory) -> f
 
 def _diagonal(values: Array, own: SelfHistory) -> Array:
     """Self-edges of all states and nodes, one row each: (coupling, basis)."""
-    return np.asarray(values[:, own.edges].reshape(-1, values.shape[-1]))
+    found = values[:, own.edges]
+    return np.asarray(found.reshape(found.shape[0] * found.shape[1], found.shape[2]))

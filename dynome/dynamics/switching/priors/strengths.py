@@ -50,9 +50,10 @@ class Strengths(NamedTuple):
 
 def start_strengths(n_basis: int, scale: float, guard: float) -> Strengths:
     """Strengths of the scale, shared out among the basis functions."""
-    each = np.array([-1.0, 0.0, 1.0])[:, None] * np.full(n_basis, scale / n_basis)
-    variance = np.array([0.5, 0.25, 0.5])[:, None] ** 2 * np.full(n_basis, (scale / n_basis) ** 2)
-    return Strengths(each, variance, scale / n_basis, guard)
+    share = scale / max(n_basis, 1)
+    each = np.array([-1.0, 0.0, 1.0])[:, None] * np.full(n_basis, share)
+    variance = np.array([0.5, 0.25, 0.5])[:, None] ** 2 * np.full(n_basis, share**2)
+    return Strengths(each, variance, share, guard)
 
 
 def log_evidence(pull: Array, known: Array, strengths: Strengths) -> Array:

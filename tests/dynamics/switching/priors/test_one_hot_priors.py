@@ -14,6 +14,8 @@ from dynome.dynamics.switching.priors.choice import prior_of
 from dynome.dynamics.switching.priors.class_tables import class_posterior, expected_draws, urn
 from dynome.dynamics.switching.priors.gaussian import GaussianPrior
 from dynome.dynamics.switching.priors.one_hot import OneHotPrior
+from dynome.dynamics.switching.priors.strengths import strengths_density
+from dynome.dynamics.switching.priors.table_sources import tables_density
 from dynome.errors import InputError
 
 
@@ -53,7 +55,7 @@ def test_the_objective_is_the_evidence_with_classes_tables_and_couplings_integra
     prior, off = OneHotPrior(), ~np.eye(3, dtype=bool)
     coupling, belief = fitted(prior, estimate, information, free=off, n_iter=400)
     tables, strengths = belief.tables, belief.strengths
-    guards = prior.log_density(np.zeros_like(estimate), prior_without_edges(prior, belief))
+    guards = strengths_density(strengths) + tables_density(tables, prior.guard, prior.concentration)
     found = prior.log_density(coupling, belief) - guards
     found -= 0.5 * (information * (estimate - coupling) ** 2)[:, off].sum()
     exact = 0.0
@@ -67,13 +69,6 @@ def test_the_objective_is_the_evidence_with_classes_tables_and_couplings_integra
             ]
         )
     assert found == pytest.approx(exact, abs=1e-5)
-
-
-def prior_without_edges(prior, belief):
-    """The same hyper-parameters in a model that has no edges: what is left of the objective are the guards."""
-    none = np.zeros_like(belief.covered)
-    empty = prior.start(np.zeros((2, 3, 3, 1)), none)
-    return empty._replace(strengths=belief.strengths, tables=belief.tables)
 
 
 @settings(max_examples=30, deadline=None)
