@@ -68,7 +68,8 @@ def require_variables(data: object, names: Iterable[str], what: str) -> None:
         If it is not, naming what it has.
     """
     if not isinstance(data, xr.Dataset):
-        raise InputError(f"cannot draw {what}: expected an xarray Dataset, found {type(data).__name__}")
+        hint = "; pass model.results_" if hasattr(data, "get_params") else ""  # an estimator
+        raise InputError(f"cannot draw {what}: expected an xarray Dataset, found {type(data).__name__}{hint}")
     if missing := [n for n in names if n not in data.variables]:
         raise InputError(f"cannot draw {what}: missing {listed(missing)}, found {listed(data.variables) or 'nothing'}")
 

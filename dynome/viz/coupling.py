@@ -69,7 +69,8 @@ def plot_coupling(
     Raises
     ------
     InputError
-        If ``coupling`` is missing or has other dims, or a state or label is unknown.
+        If ``coupling`` is missing or has other dims, the model has no history and so no couplings, or a state or
+        label is unknown.
 
     Examples
     --------
@@ -85,6 +86,7 @@ def plot_coupling(
     coupling = by_state(chosen_states(results, states), "coupling", _dims, _what)
     if not coupling.size or not np.isfinite(canvas.finite(coupling)).any():
         return canvas.no_data(canvas.axes_or_new(ax, (6.0, 3.0)), "no data: there is no coupling, or all are missing")
+    _require_history(results)
     names = {dim: canvas.labels_of(coupling, dim) for dim in _dims}
     groups = {dim: communities_of(_grouping(community), names[dim]) for dim in _dims}
     rank = _ranks(canvas.finite(coupling), names, groups, order)
@@ -95,6 +97,15 @@ def plot_coupling(
     return draw_matrices(
         ax, panels, [[names[d][i] for i in rank[d]] for d in _dims], [_taken(groups[d], rank[d]) for d in _dims]
     )
+
+
+def _require_history(results: xr.Dataset) -> None:
+    """A model that ignores the past has couplings of zero, which are no finding."""
+    if 0 in (results.sizes.get("basis"), results.sizes.get("lag")):
+        raise InputError(
+            "there are no couplings to draw: the model ignores the past (NoHistory); fit it with "
+            "history=dynome.dynamics.ExponentialHistory(n_lags), or draw plot_transitions and plot_states instead"
+        )
 
 
 def _taken(groups: list[Any], rank: Order) -> list[Any]:

@@ -28,6 +28,7 @@ _needed = ("source", "target", "estimate", "low", "high", "z", "q_value")
 _interval = 1.959964  # standard errors on each side: 95 %
 _longest = 20  # letters of a node
 _significant = 0.05
+_of_prior = ("prior_precision", "edge_class_probability")
 
 
 def plot_edges(edges: xr.Dataset | pd.DataFrame, *, n: int = 30, ax: Axes | None = None) -> Axes:
@@ -49,7 +50,8 @@ def plot_edges(edges: xr.Dataset | pd.DataFrame, *, n: int = 30, ax: Axes | None
         The host of the panels, which are its ``child_axes``, one for each state on one common scale. Rows are edges,
         source → target, from the most excitatory to the most inhibitory on average over states. A line is the interval
         of the table (95 % for a Dataset, from the Wald errors). Filled: false discovery rate q < 0.05 over all edges
-        and states, red above zero and blue below; open and grey: not significant.
+        and states, red above zero and blue below; open and grey: not significant. Of a model with a prior (results_
+        with ``prior_precision`` or ``edge_class_probability``) errors are those of the posterior, as the label says.
 
     Raises
     ------
@@ -89,8 +91,16 @@ def plot_edges(edges: xr.Dataset | pd.DataFrame, *, n: int = 30, ax: Axes | None
     size = float(np.clip(0.85 * _row_points(ax, len(rows)), 3, 8.5))
     rooms[0].set_yticks(range(len(rows)), list(rows.values()), fontsize=size)
     said = canvas.quantity(edges["coupling"], "coupling") if isinstance(edges, xr.Dataset) else "coupling"
-    rooms[len(rooms) // 2].set_xlabel(f"{said}\nfilled: q < {_significant:g}", fontsize=canvas.TICK)
+    rooms[len(rooms) // 2].set_xlabel(
+        f"{said}\nfilled: q < {_significant:g}{_about_prior(edges)}", fontsize=canvas.TICK
+    )
     return ax
+
+
+def _about_prior(edges: xr.Dataset | pd.DataFrame) -> str:
+    """Under a prior couplings shrink and errors are those of the posterior: not a frequentist rate."""
+    known = isinstance(edges, xr.Dataset) and any(name in edges for name in _of_prior)
+    return "\n(posterior errors, with the prior)" if known else ""
 
 
 def _table(edges: object) -> pd.DataFrame:

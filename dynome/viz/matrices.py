@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,11 @@ Floats = NDArray[np.float64]
 _max_named = 30  # nodes
 _max_sharp = 200  # rows; of more, several share a pixel
 _max_columns = 5
-_bar_room = 0.8  # inches
+_bar_room = 0.95  # inches
+_gaps = (0.25, 0.4)  # inches
+_room = 2.0  # inches to the left of a colour bar that its axes take
+_letter = 0.075  # inches of a letter beside a row
+_letter_points = 5.2  # of a letter beside a colour bar
 
 
 class Matrix(NamedTuple):
@@ -49,23 +54,40 @@ def draw_matrices(ax: Axes | None, panels: list[Matrix], names: list[list[str]],
     """
     rows = max(-(-len(panels) // _max_columns), 2) if len(panels) > 4 else 1
     columns = -(-len(panels) // rows)
-    side = 2.2 if columns > 1 else 3.7
-    bars = len({panel.scale for panel in panels}) if rows == 1 else 1
-    ax = canvas.axes_or_new(ax, (0.8 + _bar_room * bars + side * columns, 0.8 + side * rows))
-    rooms = panel_grid(ax, len(panels), columns, gap=(0.25, 0.4))
+    ax = canvas.axes_or_new(ax, _page(panels, names, rows, columns, legend=bool(groups[0])))
+    rooms = panel_grid(ax, len(panels), columns, gap=_gaps)
     images: dict[str, AxesImage] = {}
-    for k, (room, panel) in enumerate(zip(rooms, panels, strict=True)):
+    for room, panel in zip(rooms, panels, strict=True):
         images[panel.scale] = _draw(room, panel)
-        _name(room, names, left=k % columns == 0, bottom=k + columns >= len(panels))
-        if groups[0]:
-            add_blocks(room, *groups)
-            for strip in room.child_axes:
-                strip.set(xticks=[], yticks=[])
-            room.yaxis.labelpad = 4 if room.get_yticks().size else 9
-    if groups[0]:
-        _add_communities(ax, rooms[(rows - 1) * columns], [*groups[0], *groups[1]])
     _add_bars(ax, images, panels, stacked=rows > 1)
+    for _ in range(2):  # names take room, and how large they may be depends on the room that is left
+        for k, room in enumerate(rooms):
+            _name(room, names, left=k % columns == 0, bottom=k + columns >= len(panels))
+        canvas.settle(ax)
+    if groups[0]:
+        for room in rooms:
+            _add_strips(room, groups)
+        _add_communities(ax, rooms[(rows - 1) * columns], [*groups[0], *groups[1]])
     return ax
+
+
+def _page(
+    panels: list[Matrix], names: list[list[str]], rows: int, columns: int, *, legend: bool
+) -> tuple[float, float]:
+    """Inches of a figure in which matrices keep their size beside the names, the bars and the legend."""
+    side = 2.2 if columns > 1 else 3.7
+    written = [max(map(len, map(canvas.shortened, n)), default=0) if len(n) <= _max_named else 0 for n in names]
+    left, below = (0.4 + _letter * count for count in written)
+    bars = len({panel.scale for panel in panels}) if rows == 1 else 1
+    width = left + (side + _gaps[0]) * columns + _bar_room * bars
+    return width, 0.2 + below + (side + _gaps[1]) * rows - _gaps[1] + (0.5 if legend else 0)
+
+
+def _add_strips(room: Axes, groups: list[list[Any]]) -> None:
+    add_blocks(room, *groups)
+    for strip in room.child_axes:
+        strip.set(xticks=[], yticks=[])
+    room.yaxis.labelpad = 4 if room.get_yticks().size else 9
 
 
 def _draw(ax: Axes, panel: Matrix) -> AxesImage:
@@ -102,22 +124,43 @@ def _name(ax: Axes, names: list[list[str]], *, left: bool, bottom: bool) -> None
 
 def _add_communities(ax: Axes, lowest: Axes, groups: list[Any]) -> None:
     """A legend of the communities, under the lowest panel on the left."""
-    canvas.settle(ax)
-    drawn, whole = lowest.get_tightbbox(), ax.get_window_extent()
-    under = 0.0 if drawn is None else max((whole.y0 - drawn.y0) / whole.height, 0.0)
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
     colors = {"unknown" if unknown(name) else name: color for name, color in category_colors(groups).items()}
-    add_row_legend(ax, colors, "community", "upper left", (0, -under - 0.01))
+    add_row_legend(ax, colors, "community", "upper left", (0, 0))
+    inches = ax.figure.dpi_scale_trans + ScaledTranslation(0, 0, ax.transAxes)  # a layout may change the host's height
+    for _ in range(2):
+        drawn, whole = lowest.get_tightbbox(), ax.get_window_extent()
+        under = 0.0 if drawn is None else max((whole.y0 - drawn.y0) / ax.figure.dpi, 0.0)
+        legend = ax.get_legend()
+        if legend is not None:
+            legend.set_bbox_to_anchor((0, -under - 0.03), blended_transform_factory(ax.transAxes, inches))
+        canvas.settle(ax)
 
 
 def _add_bars(ax: Axes, images: dict[str, AxesImage], panels: list[Matrix], *, stacked: bool) -> None:
     """A colour bar for each scale at the right: on top of one another, or side by side where there is one row."""
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
     gap = 0.14
     height = (1 - gap * (len(images) - 1)) / len(images) if stacked else 1.0
-    step = _bar_room * ax.figure.dpi / ax.get_window_extent().width
+    inches = ax.figure.dpi_scale_trans + ScaledTranslation(1, 0, ax.transAxes)  # a layout may change the host's width
+    beside = blended_transform_factory(inches, ax.transAxes)
+    place = 0.02
     for k, (scale, image) in enumerate(images.items()):
-        room = ax.inset_axes((0, 1 - height - k * (height + gap), 1, height) if stacked else (k * step, 0, 1, 1))
+        low = 1 - height - k * (height + gap) if stacked else 0
+        room = ax.inset_axes((place - _room, low, _room, height), transform=beside)
         room.set_axis_off()
         values = np.concatenate([panel.values.ravel() for panel in panels if panel.scale == scale])
         clipped = np.abs(values[np.isfinite(values)]).max(initial=0) > image.get_clim()[1] * (1 + 1e-9)
         missing = bool(np.isnan(values).any())
-        canvas.add_colorbar(room, image, scale, extend="both" if clipped else "neither", missing=missing)
+        said = _wrapped(scale, ax.get_window_extent().height * height * 72 / ax.figure.dpi)
+        canvas.add_colorbar(room, image, said, extend="both" if clipped else "neither", missing=missing)
+        drawn = room.get_tightbbox()
+        if drawn is not None and not stacked:
+            place += (drawn.x1 - room.get_window_extent().x1) / ax.figure.dpi + 0.1
+
+
+def _wrapped(text: str, points: float) -> str:
+    """Words on as many lines as their room asks for."""
+    return "\n".join(wrap(text, max(int(points / _letter_points), 12), break_long_words=False))

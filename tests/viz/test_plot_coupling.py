@@ -16,7 +16,8 @@ def matrices(host) -> list:
 
 
 def bars(host) -> list[str]:
-    return [child.get_ylabel() for room in host.child_axes for child in room.child_axes if child.get_ylabel()]
+    labels = [child.get_ylabel() for room in host.child_axes for child in room.child_axes]
+    return [label.replace("\n", " ") for label in labels if label]
 
 
 @pytest.fixture
@@ -143,3 +144,36 @@ def test_a_model_of_one_state_is_one_matrix_without_a_title(switching, ax):
 def test_what_is_no_coupling_is_refused(switching, change, arguments, message, ax):
     with pytest.raises(InputError, match=message):
         dy.viz.plot_coupling(change(switching), ax=ax, **arguments)
+
+
+def test_names_and_bars_overlap_nothing_and_stay_inside_the_figure(switching, community):
+    long = {d: [f"Cori_2016-12-14_{k:03d}" for k in range(6)] for d in ("target", "source")}
+    probability = np.random.default_rng(0).dirichlet(np.ones(3), (6, 6))
+    shared = switching.isel(state=[0, 1]).assign_coords(edge_class=["inhibitory", "none", "excitatory"], **long)
+    shared["edge_class_probability"] = (("target", "source", "edge_class"), probability)
+    shared.coupling.attrs["long_name"] = "coupling, summed over lags"
+    host = dy.viz.plot_coupling(shared, community=community.assign_coords(node=long["source"]))
+    figure = host.get_figure(root=True)
+    figure.draw_without_rendering()
+    bars = [room.child_axes[0].get_tightbbox() for room in host.child_axes if not room.images and room.child_axes]
+    panels = [panel.get_tightbbox() for panel in matrices(host)]
+    legend = host.get_legend().get_window_extent()
+    boxes = [*bars, *panels[1:], legend]
+    assert len(bars) == 2
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    assert not legend.overlaps(panels[0])
+    whole = figure.bbox.padded(1)
+    drawn = [box.extents for box in [*boxes, panels[0]]]
+    assert all(whole.x0 <= x0 and whole.y0 <= y0 and x1 <= whole.x1 and y1 <= whole.y1 for x0, y0, x1, y1 in drawn)
+
+
+def test_a_model_without_history_has_no_couplings(switching, ax):
+    bare = switching.assign(coupling=switching.coupling * 0).isel(lag=[])
+    with pytest.raises(InputError, match=r"no couplings to draw: .*fit it with history="):
+        dy.viz.plot_coupling(bare, ax=ax)
+
+
+@pytest.mark.parametrize("plot", ["plot_coupling", "plot_transitions", "plot_edges", "plot_history_kernels"])
+def test_a_model_is_asked_for_its_results(plot):
+    with pytest.raises(InputError, match=r"found SwitchingGLM; pass model\.results_"):
+        getattr(dy.viz, plot)(dy.dynamics.SwitchingGLM(2))

@@ -75,6 +75,14 @@ def test_a_table_of_edges_is_drawn_as_it_is(ax):
         dy.viz.plot_edges(table.drop(columns=["z", "q_value"]), ax=ax)
 
 
+def test_the_label_says_when_errors_are_those_of_a_posterior(switching, ax):
+    told = [p.get_xlabel() for p in dy.viz.plot_edges(switching, n=3, ax=ax).child_axes]
+    assert told[1].endswith("filled: q < 0.05")
+    known = switching.assign(prior_precision=switching.coupling.expand_dims(basis=1))
+    told = [p.get_xlabel() for p in dy.viz.plot_edges(known, n=3).child_axes]
+    assert told[1].endswith("q < 0.05\n(posterior errors, with the prior)")
+
+
 @pytest.mark.parametrize("missing", ["coupling", "standard_error"])
 def test_results_without_errors_are_refused(switching, missing, ax):
     with pytest.raises(InputError, match=f"missing '{missing}'"):
