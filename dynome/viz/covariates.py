@@ -37,7 +37,8 @@ def plot_covariates(recording: xr.Dataset, names: Sequence[str] | None = None, *
     Returns
     -------
     Axes
-        Row ``k`` is centred at ``-k``. Each trace is scaled to its own range, which its label states with the unit.
+        Row ``k`` is centred at ``-k``. Each trace is scaled to its own range, which its label states with the unit;
+        of a variable that never changes it states the value.
 
     Raises
     ------
@@ -104,11 +105,15 @@ def draw_row(ax: Axes, row: xr.DataArray, offset: float, *, color: str = INK) ->
     if not seen.size:
         ax.text(time[0], offset, " no data", color=MUTED, fontsize=canvas.NOTE, va="center")
         return name
+    low, high = float(seen.min()), float(seen.max())
+    constant = f"{name}\n{low:.3g} {canvas.unit_of(row)}".rstrip().replace("-", "−") + " (constant)"
     if np.isin(seen, (0, 1)).all():
         ax.broken_barh(_bars(time, values == 1), (offset - _height / 2, _height), color=color, alpha=0.45, lw=0)
-        return name
-    low, high = float(seen.min()), float(seen.max())
-    scale, floor = _height / (high - low or 1), offset - _height / 2
+        return constant if low == high else name
+    if low == high:
+        ax.plot(*samples.envelope(*samples.paused(time, values - low + offset)), color=color, lw=0.9)
+        return constant
+    scale, floor = _height / (high - low), offset - _height / 2
     x, y = samples.envelope(*samples.paused(time, floor + scale * (values - low)))
     ax.plot(x, y, color=color, lw=0.9, solid_joinstyle="round")
     if low < 0 < high:

@@ -128,7 +128,8 @@ def _add_communities(ax: Axes, lowest: Axes, groups: list[Any]) -> None:
 
     colors = {"unknown" if unknown(name) else name: color for name, color in category_colors(groups).items()}
     add_row_legend(ax, colors, "community", "upper left", (0, 0))
-    inches = ax.figure.dpi_scale_trans + ScaledTranslation(0, 0, ax.transAxes)  # a layout may change the host's height
+    corner = ScaledTranslation(0, 0, ax.transAxes)  # type: ignore[arg-type]
+    inches = ax.figure.dpi_scale_trans + corner  # a layout may change the height of the host
     for _ in range(2):
         drawn, whole = lowest.get_tightbbox(), ax.get_window_extent()
         under = 0.0 if drawn is None else max((whole.y0 - drawn.y0) / ax.figure.dpi, 0.0)
@@ -144,7 +145,8 @@ def _add_bars(ax: Axes, images: dict[str, AxesImage], panels: list[Matrix], *, s
 
     gap = 0.14
     height = (1 - gap * (len(images) - 1)) / len(images) if stacked else 1.0
-    inches = ax.figure.dpi_scale_trans + ScaledTranslation(1, 0, ax.transAxes)  # a layout may change the host's width
+    corner = ScaledTranslation(1, 0, ax.transAxes)  # type: ignore[arg-type]
+    inches = ax.figure.dpi_scale_trans + corner  # a layout may change the width of the host
     beside = blended_transform_factory(inches, ax.transAxes)
     place = 0.02
     for k, (scale, image) in enumerate(images.items()):

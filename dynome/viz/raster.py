@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -36,6 +36,8 @@ def activity_of(recording: object) -> xr.DataArray:
     InputError
         If it is neither a recording nor an array over time and node.
     """
+    if isinstance(recording, Sequence | Mapping) and not isinstance(recording, xr.Dataset):
+        raise InputError(_one_of(recording))
     if isinstance(recording, xr.DataArray):
         found = recording
     else:
@@ -46,6 +48,18 @@ def activity_of(recording: object) -> xr.DataArray:
     if not {"time", "node"} <= set(found.dims):
         raise InputError(f"states are drawn over activity with dims time and node, found {tuple(map(str, found.dims))}")
     return found
+
+
+def _one_of(recordings: Sequence[Any] | Mapping[Any, Any]) -> str:
+    """How to draw one of several recordings."""
+    keys = list(recordings) if isinstance(recordings, Mapping) else list(range(len(recordings)))
+    key = keys[min(2, len(keys) - 1)] if keys else 0
+    part = f"[{key!r}]" + (".to_dataset()" if isinstance(recordings, xr.DataTree) else "")
+    return (
+        "cannot draw states over activity: expected one recording, an xarray Dataset, found "
+        f"{type(recordings).__name__} of {len(keys)}; draw one with its states, such as "
+        f'plot_states(states, recordings{part}, sequence="{key}"), or leave the recording out'
+    )
 
 
 def preferred(values: Floats | xr.DataArray, share: Floats) -> tuple[NDArray[np.int64], Floats]:

@@ -63,8 +63,9 @@ def plot_states(
     Axes
         The host of the panels, which are its ``child_axes`` on one time axis. One sequence: the ribbon, in which the
         height of a colour is the probability of its state; the activity; the covariates. Several: a row for each,
-        coloured by the most probable state; under it the ribbon of the mean over sequences, and their mean activity.
-        A state has the same colour in all figures of one model.
+        coloured by the most probable state; under it the ribbon of the mean over sequences and, of trials (a dim or
+        coord ``trial``), their mean activity: sessions share no clock over which to average. A state has the same
+        colour in all figures of one model.
 
     Raises
     ------
@@ -85,6 +86,8 @@ def plot_states(
     ([2, 1], 'time (s)')
     """
     share = probabilities(states)
+    if isinstance(covariates, str):
+        raise InputError(f"covariates must be a list of names, such as [{covariates!r}], found the text {covariates!r}")
     if covariates and not isinstance(recording, xr.Dataset):
         raise InputError("covariates are drawn from a recording; pass its Dataset as well")
     activity = None if recording is None else activity_of(recording)
@@ -110,6 +113,7 @@ def _draw_course(
     order: Rows,
     ax: Axes | None,
 ) -> Axes:
+    behaviour = None if behaviour is None else _over_time(behaviour, covariates)
     rows = [] if behaviour is None else covariate_rows(behaviour, covariates)
     heights = [_ribbon]
     if activity is not None:
@@ -130,3 +134,10 @@ def _draw_course(
     finish_panels(panels, limits, course.clock)
     add_state_legend(panels[0], labels)
     return ax
+
+
+def _over_time(behaviour: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """What is known once of a trial, at all of its times."""
+    single = [n for n in names if n in behaviour.variables and not behaviour[n].dims]
+    length = behaviour.sizes["time"]
+    return behaviour.drop_vars(single).assign({n: behaviour[n].variable.set_dims({"time": length}) for n in single})

@@ -47,7 +47,8 @@ def draw_sequences(
     clock, values = _aligned(share, found)
     mean = _mean(values)
     heights = [float(np.clip(0.03 * len(found), 0.12 * min(len(found), 10), 3.4)), _ribbon]
-    part = None if activity is None else _mean_activity(activity, found, share, clock)
+    aligned = "trial" in share.dims or "trial" in share.coords  # sessions share no clock to average over
+    part = _mean_activity(activity, found, share, clock) if activity is not None and aligned else None
     if part is not None:
         heights.append(raster_height(part.sizes["node"]))
     ax = canvas.axes_or_new(ax, (_width, sum(heights) + 1.1))

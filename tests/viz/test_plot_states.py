@@ -242,3 +242,44 @@ def test_a_recording_of_other_times_is_refused(posterior, recording, ax):
         dy.viz.plot_states(posterior, recording.activity, covariates=["velocity"], ax=ax)
     with pytest.raises(InputError, match="there is no sequence '1'"):
         dy.viz.plot_states(posterior, sequence=1, ax=ax)
+
+
+def test_one_of_several_recordings_is_drawn_with_its_states(ax):
+    part = xr.DataArray(np.ones((4, 2)), {"time": np.arange(4.0)}, ("time", "node"), name="activity").to_dataset()
+    joined = {"session": ("time", list("000011112222")), "time_in_session": ("time", np.tile(np.arange(4.0), 3))}
+    path = xr.DataArray(np.repeat([0, 1, 0], 4), joined, "time")
+    message = r'expected one recording.*found list of 3; .*recordings\[2\], sequence="2"'
+    with pytest.raises(InputError, match=message):
+        dy.viz.plot_states(path, [part, part, part], ax=ax)
+    with pytest.raises(InputError, match=r"found dict of 1; .*recordings\['a'\], sequence=\"a\""):
+        dy.viz.plot_states(path, {"a": part}, ax=ax)
+    assert len(dy.viz.plot_states(path, part, sequence="2", ax=ax).child_axes) == 2
+
+
+def test_the_value_of_a_constant_covariate_is_printed(trials, spikes, ax):
+    named = {"covariates": ["contrast", "feedback"], "sequence": 5}
+    trialwise = spikes.assign(contrast=spikes.contrast + 0.5, feedback=("time", np.repeat([1.0, -1.0, 1.0, 1.0], 6)))
+    strip = dy.viz.plot_states(trials, trialwise, **named, ax=ax).child_axes[-1]
+    assert rows(strip) == ["contrast\n0.5 (constant)", "feedback\n−1 (constant)"]
+    assert [line.get_ydata()[0] for line in strip.lines] == [0, -1]
+    strip = dy.viz.plot_states(trials, trialwise, **named | {"sequence": 3}).child_axes[-1]
+    assert rows(strip) == ["contrast\n1 (constant)", "feedback\n1 (constant)"]
+
+
+def test_what_is_known_once_of_a_trial_is_printed_too(ax):
+    names = {"trial": ["x", "y"], "time": np.arange(5.0)}
+    path = xr.DataArray(np.zeros((2, 5), int), names, ("trial", "time"))
+    recording = xr.Dataset({"activity": path.expand_dims(node=2, axis=2) * 1.0, "contrast": ("trial", [0.25, 0.5])})
+    strip = dy.viz.plot_states(path, recording, covariates=["contrast"], sequence="y", ax=ax).child_axes[-1]
+    assert rows(strip) == ["contrast\n0.5 (constant)"]
+
+
+def test_a_text_is_no_list_of_covariates(trials, spikes, ax):
+    with pytest.raises(InputError, match=r"a list of names, such as \['contrast'\], found the text"):
+        dy.viz.plot_states(trials, spikes, covariates="contrast", ax=ax)
+
+
+def test_sessions_that_share_no_clock_have_no_mean_activity(trials, spikes, ax):
+    sessions = trials.drop_vars(["trial", "time_in_trial"]).assign_coords(session=("time", np.repeat(list("abcd"), 6)))
+    assert len(dy.viz.plot_states(sessions, spikes, ax=ax).child_axes) == 2
+    assert len(dy.viz.plot_states(trials, spikes).child_axes) == 3
