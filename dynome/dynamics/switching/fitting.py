@@ -23,7 +23,7 @@ from dynome.dynamics.switching.labelling import parameters_of
 from dynome.dynamics.switching.population import Form, add_problems, emissions_of, first_bias, names_of, silent_nodes
 from dynome.dynamics.switching.priors.contract import Prior
 from dynome.dynamics.switching.priors.plain import NoPrior, RidgePrior
-from dynome.dynamics.switching.priors.wiring import connectome_classes
+from dynome.dynamics.switching.priors.wiring import Unknown, connectome_classes
 from dynome.dynamics.switching.processes import PlainProcess, Process
 from dynome.dynamics.switching.simulation import simulated
 from dynome.dynamics.switching.starting import clustered, one_state, perturbed
@@ -123,7 +123,8 @@ def fitted(
         if not isinstance(prior, RidgePrior) or isinstance(prior, NoPrior):
             add_absent_categories(problems, sequences, form.n_categories)
             problems.raise_if_any(InputError)
-    classes = None if connectome is None else connectome_classes(connectome, sequences.nodes)
+    unknown: Unknown = getattr(prior, "unknown", "raise")
+    classes = None if connectome is None else connectome_classes(connectome, sequences.nodes, unknown=unknown)
     emissions = emissions_of(sequences, form, silent=silent)
     warn_of_silence(emissions, sequences)
     warn_of_data(emissions)

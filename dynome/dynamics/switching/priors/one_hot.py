@@ -53,6 +53,7 @@ from dynome.dynamics.switching.priors.strengths import (
     within_and_between,
 )
 from dynome.dynamics.switching.priors.table_sources import Tables, learnt_tables, tables_density
+from dynome.dynamics.switching.priors.wiring import Unknown, check_unknown
 
 _ROUNDS = 5  # of classes, tables and strengths in turn, when the information is renewed
 _HALVINGS = 4
@@ -102,6 +103,8 @@ class OneHotPrior(Prior):
         How many edges that expectation is worth.
     concentration : float or None
         Small: an edge has one class in all states. Large: states draw independently. None learns it.
+    unknown : {"raise", "frequency"}
+        Recorded nodes that the connectome does not have: an error, or their edges have the frequencies of all edges.
 
     Notes
     -----
@@ -110,14 +113,22 @@ class OneHotPrior(Prior):
 
     takes_connectome: ClassVar[bool] = True
 
-    def __init__(self, scale: float = 0.5, guard: float = 5.0, concentration: float | None = None) -> None:
+    def __init__(
+        self,
+        scale: float = 0.5,
+        guard: float = 5.0,
+        concentration: float | None = None,
+        unknown: Unknown = "raise",
+    ) -> None:
         self.scale = scale
         self.guard = guard
         self.concentration = concentration
+        self.unknown = unknown
 
     def check(self) -> None:
         """See `Prior.check`."""
         check_positive(self, "scale", "guard", *(() if self.concentration is None else ("concentration",)))
+        check_unknown(self.unknown)
 
     def start(self, coupling: Array, free: NDArray[np.bool_], prior_class: Array | None = None) -> OneHotBelief:
         """One edge in five, half of them inhibitory; a connectome is half trusted."""

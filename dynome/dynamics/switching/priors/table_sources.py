@@ -30,7 +30,7 @@ class Tables(NamedTuple):
     trust : float
         In the connectome; 0 where none is given.
     told : (edge, 3) or None
-        Class probabilities from the connectome.
+        Class probabilities from the connectome; NaN for edges of which it has no node.
     """
 
     frequency: Array
@@ -41,7 +41,9 @@ class Tables(NamedTuple):
     def base(self, n_edge: int) -> Array:
         """Mean of the table of each edge: (edge, 3)."""
         common = np.broadcast_to(self.frequency, (n_edge, 3))
-        return common if self.told is None else self.trust * self.told + (1 - self.trust) * common
+        if self.told is None:
+            return common
+        return np.where(np.isnan(self.told), common, self.trust * self.told + (1 - self.trust) * common)
 
 
 def learnt_tables(tables: Tables, classes: Classes, guard: float, concentration: float | None) -> tuple[Tables, Array]:
@@ -83,9 +85,9 @@ def _stepped(counts: Array, tables: Tables, guard: float, fixed: float | None) -
     draws = expected_draws(counts, base, tables.concentration)
     trust, common = 0.0, draws
     if tables.told is not None:
-        by_told = draws * tables.trust * tables.told / base
+        by_told = np.nan_to_num(draws * tables.trust * tables.told / base)
         common = draws - by_told
-        trust = (float(by_told.sum()) + _BETA) / (float(draws.sum()) + 2 * _BETA)
+        trust = (float(by_told.sum()) + _BETA) / (float(draws[~np.isnan(tables.told)].sum()) + 2 * _BETA)
     frequency = common.sum(0) + _ALWAYS
     concentration = tables.concentration
     if fixed is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from dynome.errors import InputError, listed
 from dynome.schema import NODE
 
 Array = NDArray[np.float64]
+Unknown = Literal["raise", "frequency"]
 
 _MISSED = 0.02  # probability of an edge that was not seen, and of the other sign where the sign is known
 _HALF = 1.0  # contacts for which presence is half certain
@@ -22,7 +23,7 @@ _INHIBITORY = ("gaba", "glycine")
 _EXCITATORY = ("acetylcholine",)
 
 
-def connectome_classes(connectome: xr.Dataset, nodes: ArrayLike) -> Array:
+def connectome_classes(connectome: xr.Dataset, nodes: ArrayLike, *, unknown: Unknown = "raise") -> Array:
     r"""Probability that each edge is inhibitory, absent or excitatory, by a measured connectome.
 
     Parameters
@@ -31,16 +32,20 @@ def connectome_classes(connectome: xr.Dataset, nodes: ArrayLike) -> Array:
         A valid connectome. All its edge types count; take some with ``connectome.subgraph`` first if you mean fewer.
     nodes : (n_node,)
         Labels of the recording. The connectome may have more.
+    unknown : {"raise", "frequency"}
+        Nodes that the connectome does not have: an error, or their edges are not told, so that a prior takes the
+        frequencies of all edges for them.
 
     Returns
     -------
     (target, source, 3)
-        In the order inhibitory, none, excitatory; sums to 1, nothing is impossible. The diagonal is no edge.
+        In the order inhibitory, none, excitatory; sums to 1, nothing is impossible. The diagonal is no edge. NaN for
+        edges that are not told.
 
     Raises
     ------
     InputError
-        If the connectome does not have a node of the recording.
+        If the connectome does not have a node of the recording, or none of them with ``unknown="frequency"``.
     SchemaError
         If `connectome` is not valid.
 
@@ -66,10 +71,14 @@ def connectome_classes(connectome: xr.Dataset, nodes: ArrayLike) -> Array:
     table = edge_table.table_of(connectome)
     place = labels.positions(connectome[NODE].to_numpy(), names)
     known = set(place.tolist())
-    if absent := [name for k, name in enumerate(names.tolist()) if k not in known]:
+    absent = [k for k in range(names.size) if k not in known]
+    check_unknown(unknown)
+    if absent and (unknown == "raise" or len(absent) == names.size):
         raise InputError(
-            f"the connectome has no {listed(absent)} ({len(absent)} of the {names.size} recorded nodes); "
-            "leave them out of the data, bring the names together with connectome.rename_nodes, or use no connectome"
+            f"the connectome has no {listed(names[absent].tolist())} ({len(absent)} of the {names.size} recorded "
+            "nodes); bring the names together with connectome.rename_nodes, leave them out of the data (neurons "
+            "without an identity by `rec.sel(node=rec.labelled)`), keep some that it does not have by "
+            'OneHotPrior(unknown="frequency"), or use no connectome'
         )
     contacts, sign = _contacts(connectome, table), _signs(connectome, table)
     source, target = place[table.source], place[table.target]
@@ -78,7 +87,17 @@ def connectome_classes(connectome: xr.Dataset, nodes: ArrayLike) -> Array:
     for column, value in enumerate((-1, 0, 1)):
         of = within & (sign == value)
         np.add.at(seen[:, :, column], (target[of], source[of]), contacts[of])
-    return _probabilities(seen)
+    out = _probabilities(seen)
+    edge = ~np.eye(names.size, dtype=bool)
+    out[absent] = np.where(edge[absent][..., None], np.nan, out[absent])
+    out[:, absent] = np.where(edge[:, absent][..., None], np.nan, out[:, absent])
+    return out
+
+
+def check_unknown(unknown: str) -> None:
+    """Refuse what is no way to treat nodes that the connectome does not have."""
+    if unknown not in get_args(Unknown):
+        raise InputError(f"unknown must be one of {listed(get_args(Unknown))}, got {unknown!r}")
 
 
 def _probabilities(seen: Array) -> Array:

@@ -136,3 +136,63 @@ def test_the_share_of_each_class_is_that_of_the_posterior_and_the_background_wha
     np.testing.assert_allclose(found["class_frequency"][1], np.bincount(classes.ravel() + 1) / classes.size, atol=0.03)
     assert found["background_frequency"][1][NONE] < found["class_frequency"][1][NONE] - 0.04
     assert "connectome" in found["background_frequency"][2]["long_name"]
+
+
+def test_edges_of_nodes_that_the_connectome_does_not_have_are_not_told():
+    edges = from_edges(
+        {"source": ["a", "a"], "target": ["b", "c"], "weight": [3, 1], "sign": [-1, 1]}, units="synapses"
+    )
+    found = connectome_classes(edges, ["a", "x", "b", "c"], unknown="frequency")
+    kept = [0, 2, 3]
+    np.testing.assert_array_equal(found[np.ix_(kept, kept)], connectome_classes(edges, ["a", "b", "c"]))
+    np.testing.assert_array_equal(found[1, 1], [0, 1, 0])
+    assert np.isnan(found[1, kept]).all()
+    assert np.isnan(found[kept, 1]).all()
+
+
+def test_a_connectome_that_has_no_recorded_node_or_an_unknown_choice_is_refused():
+    edges = from_edges({"source": ["a"], "target": ["b"], "weight": [3]}, units="synapses")
+    with pytest.raises(InputError, match=r"2 of the 2 recorded nodes.*rename_nodes"):
+        connectome_classes(edges, ["x", "y"], unknown="frequency")
+    with pytest.raises(InputError, match=r'no \'x\'.*rec\.sel\(node=rec\.labelled\).*unknown="frequency"'):
+        connectome_classes(edges, ["a", "b", "x"])
+    with pytest.raises(InputError, match="unknown must be one of 'raise', 'frequency', got 'drop'"):
+        OneHotPrior(unknown="drop").check()
+
+
+def test_a_connectome_that_tells_nothing_is_no_connectome():
+    _, _, estimate, information, table = wiring(0, n_node=10, tables=True)
+    prior = OneHotPrior()
+    alone, _ = fitted(prior, estimate, information)
+    silent, belief = fitted(prior, estimate, information, prior_class=np.full(table.shape, np.nan))
+    np.testing.assert_allclose(silent, alone, atol=1e-10)
+    assert belief.tables.trust == pytest.approx(0.5)
+
+
+def test_a_connectome_of_three_quarters_of_the_nodes_is_trusted_for_their_edges_and_helps_there():
+    classes, true, estimate, information, table = wiring(0, noise=0.6, tables=True)
+    prior, known = OneHotPrior(), np.s_[:, :15, :15]
+    some = told(table, 0)
+    some[15:], some[:, 15:] = np.nan, np.nan
+    alone, without = fitted(prior, estimate, information)
+    helped, belief = fitted(prior, estimate, information, prior_class=some)
+    assert belief.tables.trust > 0.5
+    assert ((helped - true)[known] ** 2).mean() < 0.96 * ((alone - true)[known] ** 2).mean()
+    before, after = (balanced(classes[known], hard_classes(prior, b)[known]) for b in (without, belief))
+    assert after > before + 0.05
+    untold = np.isnan(belief.tables.told).any(1)
+    assert untold.sum() == 20 * 19 - 15 * 14
+    np.testing.assert_array_equal(np.unique(belief.tables.base(380)[untold], axis=0), [belief.tables.frequency])
+
+
+def test_the_objective_rises_where_some_edges_are_not_told():
+    _, _, estimate, information, table = wiring(3, n_node=10, tables=True)
+    some = told(table, 3)
+    some[0], some[:, 0] = np.nan, np.nan
+    values = []
+    for n_iter in (8, 9, 10, 12, 16, 24):
+        coupling, belief = fitted(OneHotPrior(), estimate, information, prior_class=some, n_iter=n_iter)
+        misfit = 0.5 * (information * (estimate - coupling) ** 2).sum()
+        values.append(OneHotPrior().log_density(coupling, belief) - misfit)
+    assert np.isfinite(values).all()
+    assert (np.diff(values) > -1e-9).all()

@@ -47,6 +47,17 @@ def test_a_connectome_of_other_nodes_is_refused(data):
         fitted(data, "gaussian", connectome=wiring)
 
 
+def test_nodes_that_the_connectome_does_not_have_can_stay_in_the_data(data):
+    wiring = wiring_from_truth(data)
+    renamed = data.assign_coords(node=[*data.node.to_numpy()[:-1], "unidentified"])
+    with pytest.raises(InputError, match=r"has no 'unidentified' .*labelled"):
+        fitted(renamed, "one_hot", connectome=wiring)
+    results = fitted(renamed, OneHotPrior(unknown="frequency"), connectome=wiring, max_iter=30).results_
+    assert 0 < float(results.trust) < 1
+    off = results.edge_class_probability.to_numpy()[~np.eye(12, dtype=bool)]
+    assert np.isfinite(off).all()
+
+
 def test_a_glm_of_one_state_takes_the_same_priors(data):
     results = GLM(link="sigmoid", prior="one_hot", random_state=0).fit(data.spike_count[:2]).results_
     assert results.edge_class_probability.dims == ("target", "source", "edge_class")
