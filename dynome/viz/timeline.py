@@ -140,4 +140,4 @@ def _over_time(behaviour: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
     """What is known once of a trial, at all of its times."""
     single = [n for n in names if n in behaviour.variables and not behaviour[n].dims]
     length = behaviour.sizes["time"]
-    return behaviour.drop_vars(single).assign({n: behaviour[n].variable.set_dims({"time": length}) for n in single})
+    return behaviour.drop_vars(single).assign({n: behaviour[n].expand_dims(time=length).variable for n in single})
