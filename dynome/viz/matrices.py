@@ -54,7 +54,7 @@ def draw_matrices(ax: Axes | None, panels: list[Matrix], names: list[list[str]],
     """
     rows = max(-(-len(panels) // _max_columns), 2) if len(panels) > 4 else 1
     columns = -(-len(panels) // rows)
-    ax = canvas.axes_or_new(ax, _page(panels, names, rows, columns, legend=bool(groups[0])))
+    ax = canvas.axes_or_new(ax, _page(panels, names, rows, columns, {str(g) for side in groups for g in side}))
     rooms = panel_grid(ax, len(panels), columns, gap=_gaps)
     images: dict[str, AxesImage] = {}
     for room, panel in zip(rooms, panels, strict=True):
@@ -72,7 +72,7 @@ def draw_matrices(ax: Axes | None, panels: list[Matrix], names: list[list[str]],
 
 
 def _page(
-    panels: list[Matrix], names: list[list[str]], rows: int, columns: int, *, legend: bool
+    panels: list[Matrix], names: list[list[str]], rows: int, columns: int, groups: set[str]
 ) -> tuple[float, float]:
     """Inches of a figure in which matrices keep their size beside the names, the bars and the legend."""
     side = 2.2 if columns > 1 else 3.7
@@ -80,7 +80,9 @@ def _page(
     left, below = (0.4 + _letter * count for count in written)
     bars = len({panel.scale for panel in panels}) if rows == 1 else 1
     width = left + (side + _gaps[0]) * columns + _bar_room * bars
-    return width, 0.2 + below + (side + _gaps[1]) * rows - _gaps[1] + (0.5 if legend else 0)
+    lines = -(-len(groups) * (0.4 + _letter * min(max(map(len, groups), default=0), 18)) // (width - 1))
+    legend = 0.35 + 0.17 * lines if groups else 0.0
+    return width, 0.2 + below + (side + _gaps[1]) * rows - _gaps[1] + legend
 
 
 def _add_strips(room: Axes, groups: list[list[Any]]) -> None:
