@@ -86,8 +86,10 @@ def scores(model: Any, data: xr.Dataset, test: xr.DataArray) -> dict[str, float]
         told = (np.sign(z) * (np.abs(z) > CRITICAL)).ravel()
         out["wald"] = balanced_accuracy_score(sign, told)
     if "edge_class_posterior" in results:
-        likeliest = results.edge_class_posterior.transpose("state", "target", "source", "edge_class").argmax(
-            "edge_class"
+        likeliest = (
+            results.edge_class_posterior.transpose("state", "target", "source", "edge_class")
+            .fillna(0)
+            .argmax("edge_class")
         )
         other = ~np.broadcast_to(np.eye(coupling.shape[1], dtype=bool), coupling.shape).ravel()
         out["classes"] = balanced_accuracy_score(sign[other], likeliest.to_numpy().ravel()[other] - 1)
