@@ -28,8 +28,8 @@ Begin = Callable[[Array], Any]
 _SPREAD = 0.6  # of the predictors between states, in units of the link
 _STRETCH = 25  # bins whose mean activity is clustered
 _SURE = 0.9  # that a bin is of the state of its cluster
-_ROUNDS = 4  # M-steps that fit the states of a clustered start to their bins
-_ONE_STATE_ITER = 30
+_ROUNDS, _ROUNDS_OF_MANY = 4, 2  # M-steps that fit the states of a clustered start to their bins
+_ONE_STATE_ITER, _ITER_OF_MANY = 30, 3  # with many features a rough start is good enough
 
 
 def one_state(emissions: Emissions, prior: Prior, begin: Begin, bias: Array, dispersion: Array, tol: float) -> Fit:
@@ -53,7 +53,8 @@ def one_state(emissions: Emissions, prior: Prior, begin: Begin, bias: Array, dis
     belief = begin(emissions.coupling(coefficient))
     start = Parameters(coefficient, dispersion[None], PlainProcess(Chain(np.ones((1, 1)), np.ones(1))), belief)
     rng = np.random.default_rng(0)  # never drawn from: one state cannot empty
-    return expectation_maximization(emissions, prior, start, max_iter=_ONE_STATE_ITER, tol=tol, rng=rng)
+    n_iter = _ITER_OF_MANY if emissions.problem.free.shape[1] > MOST_FEATURES else _ONE_STATE_ITER
+    return expectation_maximization(emissions, prior, start, max_iter=n_iter, tol=tol, rng=rng)
 
 
 def perturbed(
@@ -111,13 +112,14 @@ def clustered(
         On the couplings.
     """
     n_state = process.chain.initial.size
-    sure = 1.0 if emissions.problem.free.shape[1] > MOST_FEATURES else _SURE  # then each state reads its own bins only
+    many = emissions.problem.free.shape[1] > MOST_FEATURES
+    sure = 1.0 if many else _SURE  # then each state reads its own bins only
     weight = np.full((emissions.problem.design.n_bin, n_state), (1 - sure) / max(n_state - 1, 1))
     weight[np.arange(weight.shape[0]), clusters(emissions, n_state, rng)] = sure
     coefficient = np.repeat(common.coefficient, n_state, axis=0)
     dispersion = np.repeat(common.dispersion, n_state, axis=0)
     parameters = Parameters(coefficient, dispersion, process, begin(emissions.coupling(coefficient)))
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS_OF_MANY if many else _ROUNDS):
         parameters = maximized(emissions, prior, parameters, weight, learning=prior.learns)[0]
     return parameters
 

@@ -470,3 +470,17 @@ def test_a_link_that_cannot_reach_the_counts_is_told():
 def test_covariates_that_make_no_sense_are_refused(names, match):
     with pytest.raises(InputError, match=match):
         GLM(covariates=names, random_state=0).fit(small())
+
+
+@pytest.mark.filterwarnings("ignore:no convergence")
+def test_more_features_than_information_matrices_can_be_had_for_are_fitted_too():
+    data = make_switching_glm(2, 60, n_sessions=3, n_time=1000, random_state=0)
+    model = SwitchingGLM(
+        2, link="sigmoid", history=LagHistory(3), prior="ridge", n_restarts=1, max_iter=25, random_state=0
+    )
+    results = model.fit(data.spike_count).results_
+    assert results.sizes["basis"] * results.sizes["source"] > 160
+    assert "standard_error" not in results
+    assert np.diff(results.history).min() > -1e-9 * abs(float(results.history[0]))
+    share = float(np.mean(model.decode(data.spike_count) == data.true_state))
+    assert max(share, 1 - share) > 0.85
