@@ -26,6 +26,7 @@ OPTIONAL = {
     "torch-geometric": "torch",
     "pymc": "bayes",
     "arviz": "bayes",
+    "polyagamma": "bayes",
     "pynwb": "nwb",
     "pynapple": "nwb",
 }
