@@ -126,7 +126,7 @@ def mean_of(predictor: Floats, observation: Observation) -> Floats:
 def draw_observations(rng: np.random.Generator, mean: Floats, observation: Observation, dispersion: float) -> Floats:
     """Observations of the given means; dispersion is r of the negative binomial, or the variance of the Gaussian."""
     if observation == "gaussian":
-        return mean + np.sqrt(dispersion) * rng.standard_normal(mean.shape)
+        return np.asarray(mean + np.sqrt(dispersion) * rng.standard_normal(mean.shape))
     if observation == "bernoulli":
         return (rng.random(mean.shape) < mean).astype(np.float64)
     varied: Floats = rng.gamma(dispersion, mean / dispersion) if observation == "negative_binomial" else mean
