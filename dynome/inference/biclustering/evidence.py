@@ -111,7 +111,7 @@ def evidence(
     dispersion: Array,
     hyper: Hyper,
     *,
-    active: NDArray[np.bool_],
+    active: NDArray[np.bool_] | None = None,
     temperature: float = 1.0,
 ) -> Fit:
     """Laplace's approximation for every pair of a node and a cluster.
@@ -123,8 +123,8 @@ def evidence(
     dispersion : (n_node,)
     hyper : Hyper
         Prior of biases and loadings.
-    active : (n_cluster, n_factor)
-        Factors that are read. The loading on another one follows its prior in the result.
+    active : (n_cluster, n_factor), optional
+        Factors that are read, all by default. The loading on another one follows its prior in the result.
     temperature : float
         Power of the likelihood.
 
@@ -137,10 +137,11 @@ def evidence(
     Examples
     --------
     >>> data = Data(np.array([[1.0, 3.0]]), np.array([0, 2]), "gaussian")
-    >>> fit = evidence(data, np.zeros((2, 1, 1)), np.ones(1), Hyper(n_factors=0), active=np.ones((1, 0), bool))
+    >>> fit = evidence(data, np.zeros((2, 1, 1)), np.ones(1), Hyper(n_factors=0))
     >>> fit.mean.round(6).tolist()  # 4 / (2 + 1)
     [[[1.333333]]]
     """
+    active = np.ones((latent.shape[1], latent.shape[2] - 1), bool) if active is None else active
     return paths_evidence(as_trials(data, dispersion, temperature=temperature), as_paths(latent, active), hyper)
 
 
