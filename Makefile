@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+NEWEST ?= .venv-newest
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test lint tests tutorials docs clean
+.PHONY: demo test lint tests test-newest tutorials docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/dynome demo --out demo_results
@@ -20,6 +21,28 @@ lint: $(VENV)/.all
 
 tests: $(VENV)/.all
 	DYNOME_REQUIRE_EXTRAS=1 $(ONE_THREAD) $(BIN)/pytest -n 2
+
+# What touches PyMC and ArviZ, with their newest versions, which need Python 3.12. PYTHON_NEWEST names one; else it is
+# looked for on the PATH and among the versions of pyenv.
+test-newest:
+	@for python in "$$PYTHON_NEWEST" python3.12 python3.13 python3.14 python3 \
+	    "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[234].*/bin/python; do \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))' 2>/dev/null; then \
+	    exec $(MAKE) --no-print-directory $(NEWEST)/.tested PYTHON="$$python"; \
+	  fi; \
+	done; \
+	echo "test-newest SKIPPED: no Python 3.12 to 3.14 is on the PATH or with pyenv; name one with PYTHON_NEWEST=..."
+
+.PHONY: $(NEWEST)/.tested
+$(NEWEST)/.tested: $(NEWEST)/.all
+	$(ONE_THREAD) $(NEWEST)/bin/python -m pytest -q -n 2 tests/inference/biclustering
+
+$(NEWEST)/.all: pyproject.toml constraints-newest.txt
+	test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
+	@echo "installing dynome with the newest PyMC and ArviZ into $(NEWEST) (two minutes, once)"
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints-newest.txt \
+	  --editable '.[bayes]' pytest pytest-randomly pytest-xdist pytest-timeout hypothesis
+	touch $@
 
 tutorials: $(VENV)/.all
 	$(ONE_THREAD) $(BIN)/python tutorials/run.py
@@ -41,4 +64,4 @@ $(VENV)/.all: pyproject.toml constraints.txt
 	touch $(VENV)/.core $@
 
 clean:
-	rm -rf $(VENV) demo_results docs/_build
+	rm -rf $(VENV) $(NEWEST) demo_results docs/_build
