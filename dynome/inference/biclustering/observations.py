@@ -204,7 +204,7 @@ def mean_of(psi: Array, law: Law) -> Array:
     """
     if law == "gaussian":
         return psi.copy()
-    return expit(psi) if law == "bernoulli" else np.exp(psi)  # type: ignore[no-any-return]
+    return expit(psi) if law == "bernoulli" else np.exp(psi)
 
 
 def sample_observations(psi: Array, law: Law, dispersion: Array, rng: np.random.Generator) -> Array:

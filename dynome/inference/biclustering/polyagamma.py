@@ -1,7 +1,8 @@
 r"""Draws from Polya-Gamma distributions of real shape: the auxiliary variables of logistic laws.
 
-:math:`\omega \sim PG(b, c)` makes :math:`e^{a \eta} / (1 + e^\eta)^b` a Gaussian function of :math:`\eta`
-(Polson, Scott and Windle 2013, doi:10.1080/01621459.2013.829001).
+:math:`\omega \sim PG(b, c)` makes :math:`e^{a \eta} / (1 + e^\eta)^b` a Gaussian function of :math:`\eta` given
+:math:`\omega` (Polson, Scott and Windle 2013, doi:10.1080/01621459.2013.829001). The draws are exact for every shape,
+see `dynome.inference.biclustering.jacobi`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from dynome.extras import require
+from dynome.inference.biclustering.jacobi import envelope, fill
 from dynome.inference.biclustering.model import Array
 
-_CHUNK: Final = 1 << 14  # draws that share a random stream
-_NORMAL_ABOVE: Final = 50.0  # where the package stops to be exact
+_CHUNK: Final = 1 << 13  # draws that share a random stream
 
 
 def draw_polyagamma(shape: Array, tilt: Array, rng: np.random.Generator, n_threads: int = 1) -> Array:
@@ -24,8 +24,9 @@ def draw_polyagamma(shape: Array, tilt: Array, rng: np.random.Generator, n_threa
     Parameters
     ----------
     shape : array
-        Positive.
+        b. A draw of shape 0 is 0. The cost grows with the shape where it is large and the tilt is small.
     tilt : array of the same shape
+        c
     rng : numpy Generator
     n_threads : int
         The numbers do not depend on it.
@@ -33,7 +34,7 @@ def draw_polyagamma(shape: Array, tilt: Array, rng: np.random.Generator, n_threa
     Returns
     -------
     array of the same shape
-        Mean :math:`\frac{b}{2c} \tanh \frac{c}{2}`.
+        Of mean :math:`\frac{b}{2c} \tanh \frac{c}{2}`; NaN where an argument is not finite.
 
     Examples
     --------
@@ -41,28 +42,18 @@ def draw_polyagamma(shape: Array, tilt: Array, rng: np.random.Generator, n_threa
     >>> round(float(draws.mean()), 1), round(2.5 / 2 * float(np.tanh(0.5)), 1)
     (0.6, 0.6)
     """
-    flat, tilts, out = shape.ravel(), tilt.ravel(), np.empty(shape.size)
-    first = range(0, flat.size, _CHUNK)
-    seeds = rng.integers(0, 1 << 63, size=len(first))
-    parts = [slice(start, start + _CHUNK) for start in first]
+    shapes, tilts, out = np.ravel(shape), np.ravel(tilt), np.empty(shape.size)
+    parts = [slice(first, first + _CHUNK) for first in range(0, out.size, _CHUNK)]
+    seeds = rng.integers(1 << 63, size=len(parts)).tolist()  # spawned streams would not survive a checkpoint of rng
+    bounds = envelope()
 
-    def draw(seed: int, part: slice) -> None:
-        out[part] = _draw(flat[part], tilts[part], np.random.default_rng(seed))
+    def draw(part: slice, seed: int) -> None:
+        fill(shapes[part], tilts[part], np.random.default_rng(seed), *bounds, out[part])
 
     if n_threads == 1 or len(parts) == 1:
-        for seed, part in zip(seeds.tolist(), parts, strict=True):
-            draw(seed, part)
+        for part, seed in zip(parts, seeds, strict=True):
+            draw(part, seed)
     else:
         with ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(draw, seeds.tolist(), parts))
+            list(pool.map(draw, parts, seeds))
     return out.reshape(shape.shape)
-
-
-def _draw(shape: Array, tilt: Array, rng: np.random.Generator) -> Array:
-    sample = require("polyagamma", extra="bayes").random_polyagamma
-    out = np.empty(shape.size)
-    large = shape > _NORMAL_ABOVE
-    for part, method in ((~large, None), (large, "saddle")):
-        if part.any():
-            out[part] = sample(shape[part], tilt[part], method=method, disable_checks=True, random_state=rng)
-    return out

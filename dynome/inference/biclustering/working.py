@@ -66,17 +66,18 @@ def working(
     >>> working(data, np.zeros((1, 2)), np.array([0.5]), np.random.default_rng(0))
     Working(precision=array([[2., 0.]]), linear=array([[2., 0.]]))
     """
-    y, missing = data.y, np.isnan(data.y)
+    y, seen = data.y, ~np.isnan(data.y)
     if data.law == "gaussian":
-        precision = np.where(missing, 0.0, temperature / dispersion[:, None])
-        return Working(precision, np.where(missing, 0.0, precision * y))
+        precision = np.where(seen, temperature / dispersion[:, None], 0.0)
+        return Working(precision, np.where(seen, precision * y, 0.0))
+    trials, shift = _trials(data, dispersion)
+    omega = draw_polyagamma(np.where(seen, temperature * trials, 0.0), psi - shift, rng, n_threads)
+    return Working(omega, np.where(seen, temperature * (y - trials / 2) + omega * shift, 0.0))
+
+
+def _trials(data: Data, dispersion: Array) -> tuple[Array, Array]:
+    """Power of 1 + exp(psi - shift) in the likelihood, and the shift."""
     if data.law == "bernoulli":
-        trials, shift = np.ones((y.shape[0], 1)), 0.0
-        successes = y
-    else:
-        r = (stand_in(y) if data.law == "poisson" else dispersion)[:, None]
-        trials, shift, successes = y + r, np.log(r), y
-    shape = np.where(missing, 1.0, temperature * trials)
-    omega = np.where(missing, 0.0, draw_polyagamma(shape, psi - shift, rng, n_threads))
-    linear = temperature * (successes - trials / 2) + omega * shift
-    return Working(omega, np.where(missing, 0.0, linear))
+        return np.ones_like(data.y), np.zeros((data.y.shape[0], 1))
+    r = (stand_in(data.y) if data.law == "poisson" else dispersion)[:, None]
+    return data.y + r, np.log(r)
