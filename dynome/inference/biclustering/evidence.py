@@ -233,7 +233,7 @@ def _climb(  # type: ignore[no-untyped-def]
     score, information, step, trial = np.empty(q), np.empty((q, q)), np.empty(q), coefficient.copy()
     before, size, scale, value, half = np.inf, 0.0, 1.0, 0.0, 0.0
     for k in range(_PASSES):
-        valued = k > 0 and before < _FAR or family == GAUSSIAN
+        valued = family == GAUSSIAN or before < _FAR
         value = slopes(linear, trials, path, trial, shift, family, valued, buffer, score, information)
         for f in range(q):
             gap = trial[f] - prior_mean[f]
@@ -250,7 +250,7 @@ def _climb(  # type: ignore[no-untyped-def]
         coefficient[:] = trial
         half = factorize(information, factor)
         size = solve(factor, score, step)
-        if family == GAUSSIAN or size < tolerance and (valued or tolerance == _FAR):
+        if family == GAUSSIAN or (size < tolerance and (valued or tolerance == _FAR)):
             break
         before, scale = size, 1.0
         trial[:] = coefficient + step
