@@ -15,10 +15,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy.special import multigammaln
 
 from dynome.inference.biclustering.model import Array, Dynamics, Hyper, Labels
-from dynome.inference.biclustering.paths import firsts
+from dynome.inference.biclustering.sequences import firsts
+
+_STRETCH = 256  # bins whose noise under every state stays in cache
+_EPS = np.finfo(float).eps
 
 
 class PathStatistics(NamedTuple):
@@ -26,13 +30,13 @@ class PathStatistics(NamedTuple):
 
     Attributes
     ----------
-    count : (n_state,)
+    entered : (n_state,)
         Transitions into the state.
     gram : (n_state, n_group, 2 * width + 1, 2 * width + 1)
         Sum of the outer products of (latent before, 1, latent).
     """
 
-    count: Array
+    entered: Array
     gram: Array
 
 
@@ -76,18 +80,15 @@ def path_statistics(latent: Array, state: Labels, starts: Labels, hyper: Hyper, 
     -------
     PathStatistics
     """
-    x = latent.reshape(state.size, n_groups(latent.shape[1], hyper), -1)
-    n_group, width = x.shape[1:]
-    entered = np.flatnonzero(~firsts(starts))
-    order = entered[np.argsort(state[entered], kind="stable")]
-    count = np.bincount(state[entered], minlength=n_states)
+    x = latent.reshape(state.size, n_groups(latent.shape[1], hyper), -1).swapaxes(0, 1)
+    n_group, _, width = x.shape
     gram = np.zeros((n_states, n_group, 2 * width + 1, 2 * width + 1))
-    edges = np.concatenate([[0], np.cumsum(count)])
-    for s in np.flatnonzero(count):
-        rows = order[edges[s] : edges[s + 1]]
-        both = np.concatenate([x[rows - 1], np.ones((rows.size, n_group, 1)), x[rows]], -1).swapaxes(0, 1)
-        gram[s] = both.swapaxes(-1, -2) @ both
-    return PathStatistics(count.astype(float), gram)
+    entered = _entered(state, starts, n_states)
+    for s, bins in enumerate(entered):
+        if bins.size:
+            steps = _steps(x, bins)
+            np.matmul(steps.swapaxes(-1, -2), steps, out=gram[s])
+    return PathStatistics(np.array([float(bins.size) for bins in entered]), gram)
 
 
 def conjugate(statistics: PathStatistics, hyper: Hyper) -> Conjugate:
@@ -108,10 +109,12 @@ def conjugate(statistics: PathStatistics, hyper: Hyper) -> Conjugate:
     inverse_root = np.linalg.inv(np.linalg.cholesky(precision))
     white = cross @ inverse_root.swapaxes(-1, -2)
     left = moved - white @ white.swapaxes(-1, -2)
-    values, vectors = np.linalg.eigh((left + left.swapaxes(-1, -2)) / 2)
-    left = (vectors * np.maximum(values, 0.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
+    left = (left + left.swapaxes(-1, -2)) / 2
+    if _EPS * width * np.abs(gram).max() > 1e-6 * hyper.noise_scale:
+        values, vectors = np.linalg.eigh(left)
+        left = (vectors * np.maximum(values, 0.0)[..., None, :]) @ vectors.swapaxes(-1, -2)
     scale = left + hyper.noise_scale * np.eye(width)
-    return Conjugate(eye + white @ inverse_root, precision, scale, width + hyper.extra_degrees + statistics.count)
+    return Conjugate(eye + white @ inverse_root, precision, scale, width + hyper.extra_degrees + statistics.entered)
 
 
 def draw_dynamics(
@@ -187,8 +190,15 @@ def log_density(dynamics: Dynamics, density: Conjugate) -> float:
 
 def log_path(latent: Array, state: Labels, dynamics: Dynamics, starts: Labels) -> float:
     """Log density of a path given its dynamics, the first bins included."""
-    steps = step_log_density(latent, dynamics, starts)
-    return float(steps[np.arange(state.size), state].sum() + _log_first(latent, starts))
+    entered = _entered(state, starts, len(dynamics.matrix))
+    used = np.flatnonzero([bins.size for bins in entered])
+    whitened = _whitening(Dynamics(*(part[used] for part in dynamics)))
+    x = latent.reshape(state.size, *dynamics.offset.shape[1:]).swapaxes(0, 1)
+    total = _log_first(latent, starts)
+    for k, s in enumerate(used):
+        white = _steps(x, entered[s]) @ whitened.matrix[k].swapaxes(-1, -2)
+        total += entered[s].size * float(whitened.constant[k]) - 0.5 * float(np.sum(white**2))
+    return total
 
 
 def log_path_prior(latent: Array, state: Labels, starts: Labels, hyper: Hyper) -> float:
@@ -224,7 +234,7 @@ def log_transitions_prior(statistics: PathStatistics, hyper: Hyper) -> Array:
         - after / 2 * np.linalg.slogdet(density.scale)[1]
         + width / 2 * (width + 1) * np.log(hyper.matrix_precision)
         - width / 2 * np.linalg.slogdet(density.precision)[1]
-        - statistics.count[:, None] * width / 2 * np.log(np.pi)
+        - statistics.entered[:, None] * width / 2 * np.log(np.pi)
     )
     return np.asarray(value.sum(-1))
 
@@ -243,16 +253,18 @@ def step_log_density(latent: Array, dynamics: Dynamics, starts: Labels) -> Array
     (n_bin, n_state)
         Zero in the first bin of a sequence, which no state explains.
     """
+    whitened = _whitening(dynamics)
     n_state, n_group, width = dynamics.offset.shape
-    x = latent.reshape(len(latent), n_group, width)
-    inverse_root = np.linalg.inv(np.linalg.cholesky(dynamics.noise))
-    log_root = np.log(np.diagonal(inverse_root, axis1=-2, axis2=-1)).sum((-2, -1))
+    x = latent.reshape(len(latent), n_group, width).swapaxes(0, 1)
+    columns = whitened.matrix.transpose(1, 3, 0, 2).reshape(n_group, 2 * width + 1, n_state * width)
     out = np.zeros((len(latent), n_state))
-    for s in range(n_state):
-        here = np.einsum("gij,tgj->tgi", inverse_root[s], x[1:])
-        here -= np.einsum("gij,tgj->tgi", inverse_root[s] @ dynamics.matrix[s], x[:-1])
-        here -= (inverse_root[s] @ dynamics.offset[s][..., None])[..., 0]
-        out[1:, s] = log_root[s] - 0.5 * np.sum(here**2, axis=(1, 2)) - x[0].size / 2 * np.log(2 * np.pi)
+    for begin in range(1, len(latent), _STRETCH):
+        here = slice(begin, min(begin + _STRETCH, len(latent)))
+        steps = _steps(x, here) @ columns
+        steps *= steps
+        out[here] = steps.reshape(n_group, -1, n_state, width).sum((0, 3))
+    out *= -0.5
+    out += whitened.constant
     out[starts[:-1]] = 0.0
     return out
 
@@ -273,14 +285,55 @@ def draw_path(state: Labels, dynamics: Dynamics, starts: Labels, rng: np.random.
         Reshape it to (n_bin, n_cluster, q).
     """
     root = np.linalg.cholesky(dynamics.noise)
-    noise = rng.standard_normal((state.size, *dynamics.offset.shape[1:]))
-    begins = firsts(starts)
-    out = noise.copy()
-    for t in np.flatnonzero(~begins):
-        s = state[t]
-        step = dynamics.matrix[s] @ out[t - 1][..., None] + root[s] @ noise[t][..., None]
-        out[t] = step[..., 0] + dynamics.offset[s]
+    out = rng.standard_normal((state.size, *dynamics.offset.shape[1:]))
+    _walk(out, state, firsts(starts), dynamics.matrix, dynamics.offset, root)
     return out
+
+
+@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract", "reassoc"})
+def _walk(out, state, first, matrix, offset, root):  # type: ignore[no-untyped-def]
+    """Turn standard normal noise into a path, in place."""
+    n_bin, n_group, width = out.shape
+    for t in range(n_bin):
+        if not first[t]:
+            s = state[t]
+            for g in range(n_group):
+                for i in range(width - 1, -1, -1):
+                    value = offset[s, g, i]
+                    for j in range(width):
+                        value += matrix[s, g, i, j] * out[t - 1, g, j]
+                    for j in range(i + 1):
+                        value += root[s, g, i, j] * out[t, g, j]
+                    out[t, g, i] = value
+
+
+class _Whitening(NamedTuple):
+    """What makes standard normal noise of a transition (before, 1, here), and the log density at none."""
+
+    matrix: Array  # (n_state, n_group, width, 2 * width + 1)
+    constant: Array  # (n_state,)
+
+
+def _whitening(dynamics: Dynamics) -> _Whitening:
+    inverse_root = np.linalg.inv(np.linalg.cholesky(dynamics.noise))
+    moved = inverse_root @ np.concatenate([dynamics.matrix, dynamics.offset[..., None]], -1)
+    log_root = np.log(np.diagonal(inverse_root, axis1=-2, axis2=-1)).sum((-2, -1))
+    size = dynamics.offset[0].size
+    return _Whitening(np.concatenate([-moved, inverse_root], -1), log_root - size / 2 * np.log(2 * np.pi))
+
+
+def _steps(x: Array, bins: slice | Labels) -> Array:
+    """Rows (before, 1, here) of the transitions into `bins`; x has the group first."""
+    before = slice(bins.start - 1, bins.stop - 1) if isinstance(bins, slice) else bins - 1
+    here = x[:, bins]
+    return np.concatenate([x[:, before], np.ones((*here.shape[:2], 1)), here], -1)
+
+
+def _entered(state: Labels, starts: Labels, n_states: int) -> list[Labels]:
+    """Bins that enter each state, in their order."""
+    bins = np.flatnonzero(~firsts(starts))
+    order = bins[np.argsort(state[bins], kind="stable")]
+    return np.split(order, np.cumsum(np.bincount(state[bins], minlength=n_states))[:-1])
 
 
 def _log_first(latent: Array, starts: Labels) -> float:

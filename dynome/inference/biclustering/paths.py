@@ -4,7 +4,8 @@ Given them every node is a Gaussian observation of its cluster's latents. With :
 nodes (`statistics`), the latents of all bins are jointly Gaussian with a block tridiagonal precision:
 
 .. math::
-    p(X \mid \cdot) \propto p(X \mid s, A, b, Q) \exp \sum_t \left( h_t^\top X_t - \tfrac12 X_t^\top \Lambda_t X_t \right)
+    p(X \mid \cdot) \propto p(X \mid s, A, b, Q)
+    \exp \sum_t \left( h_t^\top X_t - \tfrac12 X_t^\top \Lambda_t X_t \right)
 
 Its diagonal blocks are :math:`\Lambda_t + Q_{s_t}^{-1} + A_{s_{t+1}}^\top Q_{s_{t+1}}^{-1} A_{s_{t+1}}`, the blocks
 below them :math:`-Q_{s_t}^{-1} A_{s_t}`. The first bin of a sequence has the identity in place of the inverse noise and
@@ -13,17 +14,19 @@ is not tied to the bin before it. Rue and Held, Gaussian Markov Random Fields (2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from dynome.inference.biclustering import blocks
+from dynome.inference.biclustering.dynamics import log_path
 from dynome.inference.biclustering.model import Array, Dynamics, Labels
+from dynome.inference.biclustering.sequences import firsts
+from dynome.inference.biclustering.working import Working
 
-if TYPE_CHECKING:
-    from dynome.inference.biclustering.working import Working
+_STRETCH = 128  # bins whose sums stay in the nearest cache
 
 
 def statistics(work: Working, coefficient: Array, cluster: Labels, n_clusters: int) -> tuple[Array, Array]:
@@ -45,8 +48,9 @@ def statistics(work: Working, coefficient: Array, cluster: Labels, n_clusters: i
         Zero where a cluster has no node or nothing is observed.
     """
     n_bin, q = work.precision.shape[1], coefficient.shape[1]
-    precision, linear = np.zeros((n_bin, n_clusters, q, q)), np.zeros((n_bin, n_clusters, q))
-    _add_nodes(work.precision, work.linear, coefficient, cluster, precision, linear)
+    precision, linear = np.empty((n_bin, n_clusters, q, q)), np.empty((n_bin, n_clusters, q))
+    order = np.argsort(cluster, kind="stable")
+    _add_nodes(work.precision, work.linear, coefficient, cluster, order, precision, linear)
     return precision, linear
 
 
@@ -82,7 +86,8 @@ def draw_latent(
     >>> latent_mean(*seen, np.zeros(2, int), one, np.array([0, 1, 2])).ravel().tolist()
     [2.0, 2.0]
     """
-    return draw_windows(whole(starts), np.zeros(linear.shape), precision, linear, state, dynamics, starts, rng)
+    everything = np.array([[0, state.size]])
+    return draw_windows(everything, np.zeros(linear.shape), precision, linear, state, dynamics, starts, rng)
 
 
 def draw_windows(
@@ -116,39 +121,41 @@ def draw_windows(
     numpy.linalg.LinAlgError
         As `draw_latent` does.
     """
-    found = _factor(windows, latent, precision, linear, state, dynamics, starts)
+    known = _known(state, dynamics, starts)
     out = latent.copy()
-    half = found.half + rng.standard_normal(found.half.shape)
-    blocks.solved(found, half, windows, out.reshape(half.shape))
+    grouped = out.reshape(known.shape)
+    found = blocks.factor(precision, linear, grouped, state, known.first, windows, known.terms)
+    for begin, end in windows:
+        found.half[begin:end] += rng.standard_normal((end - begin, *known.shape[1:]))
+    blocks.solve(found, found.half, state, known.first, windows, known.terms, grouped)
     return out
 
 
 def latent_mean(precision: Array, linear: Array, state: Labels, dynamics: Dynamics, starts: Labels) -> Array:
     """Mean (and mode) of the latents; arguments as in `draw_latent`."""
-    out = np.zeros(linear.shape)
-    found = _factor(whole(starts), out, precision, linear, state, dynamics, starts)
-    blocks.solved(found, found.half, whole(starts), out.reshape(found.half.shape))
-    return out
+    known, everything = _known(state, dynamics, starts), np.array([[0, state.size]])
+    out = np.zeros(known.shape)
+    found = blocks.factor(precision, linear, out, state, known.first, everything, known.terms)
+    blocks.solve(found, found.half, state, known.first, everything, known.terms, out)
+    return out.reshape(linear.shape)
 
 
 def log_latent_density(
     latent: Array, precision: Array, linear: Array, state: Labels, dynamics: Dynamics, starts: Labels
 ) -> float:
-    """Log density with which `draw_latent` draws `latent`."""
-    found = _factor(whole(starts), latent, precision, linear, state, dynamics, starts)
-    mean = np.zeros(latent.shape)
-    blocks.solved(found, found.half, whole(starts), mean.reshape(found.half.shape))
-    off = (latent - mean).reshape(found.half.shape)
-    white = np.einsum("tgij,tgj->tgi", np.triu(found.upper), off)
-    tied = np.ones(state.size, dtype=bool)
-    tied[starts[1:] - 1] = False
-    after = np.flatnonzero(tied)
-    white[after] -= np.einsum("tgij,tgj->tgi", found.link[after + 1], off[after + 1])
-    return float(0.5 * found.log_determinant - 0.5 * np.sum(white**2) - 0.5 * latent.size * np.log(2 * np.pi))
+    """Log density with which `draw_latent` draws `latent`; arguments as there.
+
+    Notes
+    -----
+    Prior times likelihood over evidence.
+    """
+    seen = np.sum(latent * (linear - 0.5 * (precision @ latent[..., None])[..., 0]))
+    prior = log_path(latent, state, dynamics, starts)
+    return prior + float(seen) - log_evidence(precision, linear, state, dynamics, starts)
 
 
 def log_evidence(precision: Array, linear: Array, state: Labels, dynamics: Dynamics, starts: Labels) -> float:
-    """Log likelihood of the auxiliary observations with the latents integrated out.
+    r"""Log likelihood of the auxiliary observations with the latents integrated out.
 
     Parameters
     ----------
@@ -158,7 +165,7 @@ def log_evidence(precision: Array, linear: Array, state: Labels, dynamics: Dynam
     Returns
     -------
     float
-        :math:`\\log \\int p(X \\mid s, A, b, Q) \\exp(\\sum_t h_t^\\top X_t - X_t^\\top \\Lambda_t X_t / 2)\\, dX`, nats:
+        :math:`\log \int p(X \mid s, A, b, Q) \exp(\sum_t h_t^\top X_t - X_t^\top \Lambda_t X_t / 2)\, dX` in nats:
         comparable between states, dynamics and, with the same auxiliary variables, partitions.
 
     Raises
@@ -166,47 +173,27 @@ def log_evidence(precision: Array, linear: Array, state: Labels, dynamics: Dynam
     numpy.linalg.LinAlgError
         As `draw_latent` does.
     """
-    found = _factor(whole(starts), np.zeros(linear.shape), precision, linear, state, dynamics, starts)
-    entered = np.bincount(state[~firsts(starts)], minlength=dynamics.matrix.shape[0])
-    used = np.flatnonzero(entered)
-    constant = _terms(dynamics, used).constant[used].sum(-1)
-    return float(entered[used] @ constant - 0.5 * found.log_determinant + 0.5 * np.sum(found.half**2))
+    known, everything = _known(state, dynamics, starts), np.array([[0, state.size]])
+    found = blocks.factor(precision, linear, np.zeros(known.shape), state, known.first, everything, known.terms)
+    entered = np.bincount(state[~known.first], minlength=len(dynamics.matrix))
+    return float(entered @ known.terms.constant.sum(-1) - 0.5 * found.log_determinant + 0.5 * np.sum(found.half**2))
 
 
-def whole(starts: Labels) -> Labels:
-    """Sequences as windows, (n_sequence, 2)."""
-    return np.stack([starts[:-1], starts[1:]], -1)
+class _Known(NamedTuple):
+    shape: tuple[int, int, int]
+    first: NDArray[np.bool_]
+    terms: blocks.Terms
 
 
-def firsts(starts: Labels) -> NDArray[np.bool_]:
-    """Whether each bin begins a sequence, (n_bin,)."""
-    out = np.zeros(starts[-1], dtype=bool)
-    out[starts[:-1]] = True
-    return out
-
-
-def _factor(
-    windows: Labels,
-    latent: Array,
-    precision: Array,
-    linear: Array,
-    state: Labels,
-    dynamics: Dynamics,
-    starts: Labels,
-) -> blocks.Factor:
-    n_bin, (n_group, width) = state.size, dynamics.offset.shape[1:]
-    terms = _terms(dynamics, np.unique(state))
-    grouped = latent.reshape(n_bin, n_group, width)
-    return blocks.factor(precision, linear, grouped, state, firsts(starts), windows, terms)
+def _known(state: Labels, dynamics: Dynamics, starts: Labels) -> _Known:
+    shape = (state.size, *dynamics.offset.shape[1:])
+    return _Known(shape, firsts(starts), _terms(dynamics, np.unique(state)))
 
 
 def _terms(dynamics: Dynamics, used: Labels) -> blocks.Terms:
     """Terms of the states in `used`; zero for the others, whose noise may be anything."""
-    out = blocks.Terms(
-        *(np.zeros_like(dynamics.matrix) for _ in range(3)),
-        *(np.zeros_like(dynamics.offset) for _ in range(2)),
-        np.zeros(dynamics.offset.shape[:2]),
-    )
+    square, line = dynamics.matrix.shape, dynamics.offset.shape
+    out = blocks.Terms(*(np.zeros(shape) for shape in (square, square, square, line, line, line[:2])))
     matrix, offset = dynamics.matrix[used], dynamics.offset[used][..., None]
     inverse_root = np.linalg.inv(np.linalg.cholesky(dynamics.noise[used]))
     a, b = inverse_root @ matrix, inverse_root @ offset
@@ -219,20 +206,39 @@ def _terms(dynamics: Dynamics, used: Labels) -> blocks.Terms:
 
 
 @njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract", "reassoc"})
-def _add_nodes(weight, value, coefficient, cluster, precision, linear):  # type: ignore[no-untyped-def]
-    n_node, n_bin = weight.shape
-    q = coefficient.shape[1]
-    for n in range(n_node):
-        j = cluster[n]
-        for t in range(n_bin):
-            omega = weight[n, t]
-            left = value[n, t] - omega * coefficient[n, 0]
-            linear[t, j, 0] += left
-            precision[t, j, 0, 0] += omega
-            for a in range(1, q):
-                scaled = omega * coefficient[n, a]
-                linear[t, j, a] += left * coefficient[n, a]
-                precision[t, j, 0, a] += scaled
-                precision[t, j, a, 0] += scaled
-                for b in range(1, q):
-                    precision[t, j, a, b] += scaled * coefficient[n, b]
+def _add_nodes(weight, value, coefficient, cluster, order, precision, linear):  # type: ignore[no-untyped-def]
+    """Sums over the nodes of a cluster for a stretch of bins at a time, which are then written out."""
+    n_bin, (n_cluster, q) = weight.shape[1], linear.shape[1:]
+    weights, values = np.empty((q * (q + 1) // 2, _STRETCH)), np.empty((q, _STRETCH))
+    for begin in range(0, n_bin, _STRETCH):
+        size = min(_STRETCH, n_bin - begin)
+        at = 0
+        for j in range(n_cluster):
+            weights[:], values[:] = 0.0, 0.0
+            while at < order.size and cluster[order[at]] == j:
+                n = order[at]
+                _add_node(weight[n, begin:], value[n, begin:], coefficient[n], weights, values, size)
+                at += 1
+            row = 0
+            for a in range(q):
+                for t in range(size):
+                    linear[begin + t, j, a] = values[a, t]
+                for b in range(a + 1):
+                    for t in range(size):
+                        precision[begin + t, j, a, b] = weights[row, t]
+                        precision[begin + t, j, b, a] = weights[row, t]
+                    row += 1
+
+
+@njit(inline="always", error_model="numpy", fastmath={"contract", "reassoc"})
+def _add_node(weight, value, coefficient, weights, values, size):  # type: ignore[no-untyped-def]
+    row = 0
+    for a in range(coefficient.size):
+        left = coefficient[a] if a > 0 else 1.0
+        for t in range(size):
+            values[a, t] += left * (value[t] - coefficient[0] * weight[t])
+        for b in range(a + 1):
+            both = left * coefficient[b] if b > 0 else left
+            for t in range(size):
+                weights[row, t] += both * weight[t]
+            row += 1

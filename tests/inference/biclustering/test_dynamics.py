@@ -3,6 +3,9 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from scipy.stats import invwishart, matrix_normal, multivariate_normal
+
 from dynome.inference.biclustering.dynamics import (
     PathStatistics,
     conjugate,
@@ -17,8 +20,6 @@ from dynome.inference.biclustering.dynamics import (
     step_log_density,
 )
 from dynome.inference.biclustering.model import Hyper
-from hypothesis import given, settings
-from scipy.stats import invwishart, matrix_normal, multivariate_normal
 
 STARTS = np.array([0, 7, 8, 20])
 
@@ -124,7 +125,7 @@ def test_statistics_of_stretches_add_up():
     a = path_statistics(latent[:9], state[:9], np.array([0, 9]), hyper, 3)
     b = path_statistics(latent[8:], state[8:], np.array([0, 12]), hyper, 3)
     np.testing.assert_allclose(a.gram + b.gram, one.gram)
-    np.testing.assert_array_equal(a.count + b.count, one.count)
+    np.testing.assert_array_equal(a.entered + b.entered, one.entered)
 
 
 @settings(max_examples=20, deadline=None)
@@ -174,7 +175,7 @@ def test_a_recording_of_first_bins_only_says_nothing_about_the_dynamics():
     latent, state, _, hyper = path(starts=np.arange(21))
     found = path_statistics(latent, state, np.arange(21), hyper, 3)
     assert isinstance(found, PathStatistics)
-    assert not found.count.any()
+    assert not found.entered.any()
     assert not found.gram.any()
     expected = -0.5 * np.sum(latent**2) - latent.size / 2 * np.log(2 * np.pi)
     assert log_path_prior(latent, state, np.arange(21), hyper) == pytest.approx(expected)
