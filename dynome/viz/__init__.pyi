@@ -2,6 +2,13 @@ from dynome.viz.association import plot_null as plot_null
 from dynome.viz.association import plot_structure_function as plot_structure_function
 from dynome.viz.atlas import plot_atlas as plot_atlas
 from dynome.viz.atlas_page import write_atlas as write_atlas
+from dynome.viz.biclustering.classes import plot_cluster_classes as plot_cluster_classes
+from dynome.viz.biclustering.counts import plot_chain_counts as plot_chain_counts
+from dynome.viz.biclustering.latents import plot_latents as plot_latents
+from dynome.viz.biclustering.membership import plot_node_uncertainty as plot_node_uncertainty
+from dynome.viz.biclustering.overview import plot_biclustering as plot_biclustering
+from dynome.viz.biclustering.similarity import plot_similarity as plot_similarity
+from dynome.viz.biclustering.sorted_raster import plot_raster as plot_raster
 from dynome.viz.components import plot_components as plot_components
 from dynome.viz.components import plot_loadings as plot_loadings
 from dynome.viz.coupling import plot_coupling as plot_coupling

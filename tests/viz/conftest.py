@@ -221,3 +221,87 @@ def state_curve() -> xr.Dataset:
     long_name = "held-out log likelihood (nats per bin and node)"
     variable = (("n_states", "fold"), score, {"units": "nat", "long_name": long_name})
     return xr.Dataset({"score": variable}, {"n_states": range(1, 5)}, {"chosen": 2, "best": 3})
+
+
+def bicluster_tree(
+    n_clusters: int = 3, n_node: int = 12, n_time: int = 60, n_chain: int = 2, n_draw: int = 20, *, n_states: int = 2,
+    n_factors: int = 2, trials: int = 0, seed: int = 7,
+) -> xr.DataTree:  # fmt: skip
+    """Results of a bi-clustering, made up: draws scatter around a true partition, path and trajectory."""
+    rng = np.random.default_rng(seed)
+    lead, leading = ((trials,), ("trial",)) if trials else ((), ())
+    shape = (*lead, n_time)
+    total = n_time * max(trials, 1)
+    true_cluster = np.sort(rng.integers(0, n_clusters, n_node)) if n_node > n_clusters else np.arange(n_node)
+    true_cluster[: min(n_clusters, n_node)] = np.arange(min(n_clusters, n_node))
+    true_state = np.repeat(rng.integers(0, n_states, -(-total // 10)), 10)[:total]
+    wave = rng.standard_normal((total, n_clusters, 1 + n_factors)).cumsum(axis=0)
+    path = 0.2 * (wave - np.linspace(0, 1, total)[:, None, None] * wave[-1])
+    cluster = np.tile(true_cluster, (n_chain, n_draw, 1))
+    move = rng.random(cluster.shape) < rng.choice([0.0, 0.1, 0.4], n_node)
+    cluster = np.where(move, rng.integers(0, n_clusters, cluster.shape), cluster)
+    cluster[..., :n_clusters] = np.arange(n_clusters)[:n_node]
+    state = np.where(rng.random((n_chain, n_draw, total)) < 0.1, rng.integers(0, n_states, total), true_state)
+    kept = np.arange(0, n_draw, 4)
+    scatter = 0.15 * rng.standard_normal((n_chain, kept.size, total, n_clusters, 1 + n_factors)).astype(np.float32)
+    turn = rng.uniform(0, 6, (n_chain, kept.size))
+    latent = path + scatter
+    if n_factors == 2:
+        spin = np.moveaxis(np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]), (0, 1), (2, 3))
+        latent[..., 1:] = np.einsum("cdtjf,cdfg->cdtjg", latent[..., 1:], spin)
+    loading = rng.standard_normal((n_node, n_factors))
+    rate = path[:, true_cluster, 0] + np.einsum("tif,if->ti", path[:, true_cluster, 1:], 0.5 * loading)
+    y = rng.poisson(np.exp(np.clip(rate, -4, 3))).astype(float).reshape(*shape, n_node)
+    flat = cluster.reshape(-1, n_node)
+    together = (flat[:, :, None] == flat[:, None]).mean(axis=0)
+    moments = state.reshape(-1, total)
+    doubt = 1 - np.array([(moments == s).mean(axis=0) for s in range(n_states)]).max(axis=0)
+    time = {"time": ("time", np.arange(n_time) * 0.5, {"units": "s"})}
+    node = {"node": [f"N{k}" for k in range(n_node)], "region": ("node", rng.choice(["CA1", "V1", ""], n_node))}
+    chains = {"chain": range(n_chain), "draw": range(n_draw)}
+    draws = ("chain", "draw")
+    posterior = xr.Dataset(
+        {
+            "cluster": ((*draws, "node"), cluster.astype(np.int16)),
+            "state": ((*draws, *leading, "time"), state.reshape(n_chain, n_draw, *shape).astype(np.int16)),
+            "n_clusters": (draws, 3 + rng.integers(0, 2, (n_chain, n_draw))),
+            "n_states": (draws, 2 + rng.integers(0, 3, (n_chain, n_draw))),
+        },
+        chains | time | node,
+    )
+    dims = ("chain", "latent_draw", *leading, "time", "cluster", "component")
+    components = ["common", *(f"factor{k}" for k in range(n_factors))]
+    latents = xr.Dataset(
+        {"latent": (dims, latent.reshape(n_chain, kept.size, *shape, n_clusters, -1).astype(np.float32))},
+        {"draw": ("latent_draw", kept), "component": components} | time,
+    )
+    clustering = {
+        "cluster_vi": ("node", true_cluster), "cluster_maxpear": ("node", true_cluster),
+        "state_vi": ((*leading, "time"), true_state.reshape(shape)),
+        "node_similarity": (("node", "other_node"), together.astype(np.float32)),
+        "node_uncertainty": ("node", 1 - np.array([(flat[:, k] == true_cluster[k]).mean() for k in range(n_node)])),
+        "time_uncertainty": ((*leading, "time"), doubt.reshape(shape)),
+    }  # fmt: skip
+    if not trials and n_time <= 5000:
+        alike = np.array([(moments == m[:, None]).mean(axis=0) for m in moments.T], dtype=np.float32)
+        clustering["state_similarity"] = (("time", "other_time"), alike)
+    like = -4000 + 10 * rng.standard_normal((n_chain, n_draw))
+    return xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "latent": latents,
+            "sample_stats": xr.Dataset({"log_likelihood": (draws, like, {"units": "nat"})}, chains),
+            "observed_data": xr.Dataset({"y": ((*leading, "time", "node"), y, {"units": "count"})}, time | node),
+            "clustering": xr.Dataset(clustering, time | node),
+        }
+    )
+
+
+@pytest.fixture
+def biclustering() -> xr.DataTree:
+    return bicluster_tree()
+
+
+@pytest.fixture
+def make_biclustering():
+    return bicluster_tree

@@ -25,6 +25,13 @@ PLOTS = {
     "plot_edges": "switching",
     "plot_history_kernels": "switching",
     "plot_state_curve": "state_curve",
+    "plot_biclustering": "biclustering",
+    "plot_similarity": "biclustering",
+    "plot_raster": "biclustering",
+    "plot_latents": "biclustering",
+    "plot_chain_counts": "biclustering",
+    "plot_node_uncertainty": "biclustering",
+    "plot_cluster_classes": "biclustering",
 }
 
 
@@ -202,7 +209,7 @@ def test_little_data_is_drawn(name, change, request):
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_another_object_is_refused_with_what_was_expected(name, ax):
-    with pytest.raises(dy.errors.InputError, match=r"expected .*(Dataset|DataArray).*ndarray"):
+    with pytest.raises(dy.errors.InputError, match=r"expected .*(Dataset|DataArray|DataTree).*ndarray"):
         getattr(dy.viz, name)(np.zeros((3, 3)), ax=ax)
 
 
