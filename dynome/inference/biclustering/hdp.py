@@ -46,6 +46,13 @@ def transition_counts(state: Labels, starts: Labels, n_states: int) -> Labels:
     return np.bincount(pair, minlength=n_states * n_states).reshape(n_states, n_states)
 
 
+def prior_counts(weight: Array, concentrations: Concentrations) -> Array:
+    """Transitions that the prior adds to those counted, (n_state, n_state)."""
+    prior = np.tile(concentrations.row * weight, (weight.size, 1))
+    np.fill_diagonal(prior, np.diag(prior) + concentrations.stickiness)
+    return prior
+
+
 def log_states(state: Labels, transition: Array, starts: Labels) -> float:
     """Log probability of a path of states.
 
@@ -87,7 +94,7 @@ def log_states_integrated(state: Labels, starts: Labels, weight: Array, concentr
     >>> float(np.exp(log_states_integrated(np.array([0, 0]), np.array([0, 2]), even, sticky)).round(3))
     0.375
     """
-    prior = _prior_counts(weight, concentrations)
+    prior = prior_counts(weight, concentrations)
     counts = transition_counts(state, starts, weight.size)
     rows = gammaln(prior.sum(1)) - gammaln(prior.sum(1) + counts.sum(1))
     cells = gammaln(prior + counts) - gammaln(prior)
@@ -104,7 +111,7 @@ def prior_transitions(hyper: Hyper, concentrations: Concentrations, rng: np.rand
     rng : numpy Generator
     """
     weight = _dirichlet(np.full(hyper.n_states, concentrations.top / hyper.n_states), rng)
-    return weight, _dirichlet(_prior_counts(weight, concentrations), rng)
+    return weight, _dirichlet(prior_counts(weight, concentrations), rng)
 
 
 def updated_transitions(
@@ -151,7 +158,7 @@ def updated_transitions(
     counts = transition_counts(state, starts, hyper.n_states)
     tables = _tables(counts, weight, concentrations, rng)
     weight = _dirichlet(concentrations.top / hyper.n_states + tables.shared.sum(0), rng)
-    return weight, _dirichlet(_prior_counts(weight, concentrations) + counts, rng)
+    return weight, _dirichlet(prior_counts(weight, concentrations) + counts, rng)
 
 
 def updated_concentrations(
@@ -209,17 +216,11 @@ class _Tables(NamedTuple):
 
 
 def _tables(counts: Labels, weight: Array, concentrations: Concentrations, rng: np.random.Generator) -> _Tables:
-    prior = _prior_counts(weight, concentrations)
+    prior = prior_counts(weight, concentrations)
     tables = _numbers_of_tables(counts, prior, rng)
     share = concentrations.stickiness / np.diag(prior)
     own = rng.binomial(np.diag(tables), np.minimum(share, 1.0))
     return _Tables(tables - np.diag(own), own)
-
-
-def _prior_counts(weight: Array, concentrations: Concentrations) -> Array:
-    prior = np.tile(concentrations.row * weight, (weight.size, 1))
-    np.fill_diagonal(prior, np.diag(prior) + concentrations.stickiness)
-    return prior
 
 
 def _numbers_of_tables(counts: Labels, weight: Array, rng: np.random.Generator) -> Labels:
