@@ -6,9 +6,9 @@ r"""Compiled draws of the laws behind Polya-Gamma draws, exact for every real sh
     f_0(x) = \frac{2^h h}{\sqrt{2 \pi x^3}}\, e^{-h^2 / 2x} S(x), \qquad
     S(x) = \sum_{n \ge 0} (-1)^n \frac{\Gamma(n + h)}{n!\, \Gamma(h)} \frac{2n + h}{h}\, e^{-2 n (n + h) / x}
 
-and :math:`PG(b, c) = J(b, c / 2) / 4` (Biane, Pitman and Yor 2001, doi:10.1090/S0273-0979-01-00912-0; Windle, Polson and
-Scott 2014, arXiv:1405.0506). What precedes :math:`S` is an inverse Gaussian density, which suggests one as proposal for
-every shape: of shape :math:`h^2` and the mean of :math:`J`. With :math:`a = (z / \sinh z)^2` a proposal is accepted
+and :math:`PG(b, c) = J(b, c / 2) / 4` (Biane, Pitman and Yor 2001, doi:10.1090/S0273-0979-01-00912-0; Windle, Polson
+and Scott 2014, arXiv:1405.0506). What precedes :math:`S` is an inverse Gaussian density, which suggests one as proposal
+for every shape: of shape :math:`h^2` and the mean of :math:`J`. With :math:`a = (z / \sinh z)^2` a proposal is accepted
 with the probability :math:`S(x)\, e^{a x / 2 - L(h, a)}`, :math:`L(h, a) = \sup_x \log S(x) + a x / 2`: from .8 of them
 (:math:`z = 0`) to all (large :math:`z`).
 
@@ -69,7 +69,8 @@ def envelope() -> Envelope:
     """
     shape = (_SHAPE_STEP * np.arange(_SHAPES + 1)) ** 2
     tilt = _TILT_STEP * np.arange(1, _TILTS)
-    slope = np.concatenate([[1.0], (tilt / np.sinh(tilt)) ** 2, [0.0]])
+    slope = np.ones(_TILTS + 1)
+    slope[1:-1], slope[-1] = np.square(tilt / np.sinh(tilt)), 0.0
     return Envelope(shape, slope, _bounds(np.maximum(shape, 1e-9), slope))
 
 
@@ -104,7 +105,7 @@ def _largest(h, a, high):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _log_sum(x, h):  # type: ignore[no-untyped-def]
-    """log S(x)"""
+    """Logarithm of S(x)."""
     power, step = np.exp(-(2 + 2 * h) / x), np.exp(-4 / x)
     term, total, largest, n = 1.0, 1.0, 1.0, 0
     while abs(term) > 1e-17 * largest:
