@@ -92,7 +92,7 @@ def packed(checkpoint: Checkpoint) -> Packed:
     text = json.dumps(
         {
             "format": FORMAT,
-            "state": _structure(checkpoint.state, arrays),
+            "state": _structure(checkpoint.state, arrays, ""),
             "rng": _generator_text(checkpoint.rng),
             "counts": list(checkpoint.counts),
             "fingerprint": checkpoint.fingerprint,
@@ -167,24 +167,27 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     return unpacked(Packed(text, arrays))
 
 
-def _structure(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """JSON of a nested value; arrays go into `arrays` and leave their names."""
+def _structure(value: Any, arrays: dict[str, NDArray[Any]], name: str) -> Any:
+    """JSON of a nested value; arrays go into `arrays` under the path to them, and leave it."""
     if value is None or isinstance(value, bool | int | float | str):
         return {"value": value}
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
-        name = f"array{len(arrays)}"
-        arrays[name] = np.asarray(value)
-        return {"array": name}
-    if isinstance(value, Mapping) and all(isinstance(k, str) for k in value):
-        return {"dict": {k: _structure(v, arrays) for k, v in value.items()}}
+        arrays[name or "value"] = np.asarray(value)
+        return {"array": name or "value"}
+    parts: Any = None
     if _KNOWN.get(type(value).__name__) is type(value):
-        return {type(value).__name__: {k: _structure(v, arrays) for k, v in value._asdict().items()}}
-    if type(value) in (tuple, list):
-        return {type(value).__name__: [_structure(v, arrays) for v in value]}
-    raise InputError(
-        f"the state of a chain holds a {type(value).__name__}, which a checkpoint cannot keep; use arrays, numbers, "
-        "tuples, lists, dicts and the named tuples of the model"
-    )
+        parts, kind = value._asdict(), type(value).__name__
+    elif isinstance(value, Mapping) and all(isinstance(k, str) for k in value):
+        parts, kind = value, "dict"
+    elif type(value) in (tuple, list):
+        kind = type(value).__name__
+        return {kind: [_structure(v, arrays, f"{name}.{k}" if name else str(k)) for k, v in enumerate(value)]}
+    if parts is None:
+        raise InputError(
+            f"the state of a chain holds a {type(value).__name__}, which a checkpoint cannot keep; use arrays, "
+            "numbers, tuples, lists, dicts and the named tuples of the model"
+        )
+    return {kind: {k: _structure(v, arrays, f"{name}.{k}" if name else k) for k, v in parts.items()}}
 
 
 def _object(told: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
