@@ -67,8 +67,8 @@ def envelope() -> Envelope:
     >>> bool((np.diff(envelope().bound[1:], axis=0) > -1e-12).all())
     True
     """
-    shape = (_SHAPE_STEP * np.arange(_SHAPES + 1)) ** 2
-    tilt = _TILT_STEP * np.arange(1, _TILTS)
+    shape = np.linspace(0.0, _SHAPES * _SHAPE_STEP, _SHAPES + 1) ** 2
+    tilt = np.linspace(_TILT_STEP, (_TILTS - 1) * _TILT_STEP, _TILTS - 1)
     slope = np.ones(_TILTS + 1)
     slope[1:-1], slope[-1] = np.square(tilt / np.sinh(tilt)), 0.0
     return Envelope(shape, slope, _bounds(np.maximum(shape, 1e-9), slope))

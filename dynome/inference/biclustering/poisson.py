@@ -11,7 +11,8 @@ so that what is drawn given :math:`\omega` is accepted with the probability
 :math:`\min(1, e^{\sum w(\psi') - w(\psi)})`, see `dynome.inference.biclustering.windows`.
 
 A small r makes moves larger, as the variables :math:`\omega` then say less about the latents than counts do, and makes
-the stand-in poorer. With r = 10 times the mean count :math:`\omega` says about twice what counts say (r = 100: ten times).
+the stand-in poorer. With r = 10 times the mean count :math:`\omega` says about twice what counts say (r = 100 times:
+ten times).
 """
 
 from __future__ import annotations

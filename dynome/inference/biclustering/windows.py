@@ -1,10 +1,10 @@
 r"""Latents of Poisson counts, drawn and corrected window by window.
 
 Latents are drawn given the auxiliary variables of the law that stands in for the Poisson law, and accepted with the
-probability :math:`\min(1, e^{\sum w(\psi') - w(\psi)})` of `dynome.inference.biclustering.poisson`: exact. The sum over a
-whole recording would reject nearly everything. So they are drawn in windows between fences, bins that keep theirs, at
-other places every time. Given the fences windows do not depend on each other, nor do clusters if the dynamics are not
-coupled: each is accepted or not by its own sum.
+probability :math:`\min(1, e^{\sum w(\psi') - w(\psi)})` of `dynome.inference.biclustering.poisson`: exact. The sum
+over a whole recording would reject nearly everything. So they are drawn in windows between fences, bins that keep
+theirs, at other places every time. Given the fences windows do not depend on each other, nor do clusters if the
+dynamics are not coupled: each is accepted or not by its own sum.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def corrected_latent(
     windows = _windows(data.y.shape[1], _width(data.y.shape[0] / n_groups), rng)
     old = current.latent
     new = draw_windows(windows, old, precision, linear, current.state, current.dynamics, data.starts, rng)
-    psi = [predictor(current.coefficient, latent, current.cluster) for latent in (new, old)]
-    ratio = temperature * poisson_log_ratio(data.y, *psi, stand_in(data.y))
+    new_psi, old_psi = (predictor(current.coefficient, latent, current.cluster) for latent in (new, old))
+    ratio = temperature * poisson_log_ratio(data.y, new_psi, old_psi, stand_in(data.y))
     group = current.cluster if n_groups > 1 else np.zeros_like(current.cluster)
     by_group = (group == np.arange(n_groups)[:, None]) @ ratio
     log_ratio = np.add.reduceat(by_group, windows[:, 0], axis=1)  # fences add 0
