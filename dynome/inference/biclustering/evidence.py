@@ -31,6 +31,7 @@ from dynome.inference.biclustering.model import Array, Data, Hyper
 
 _STRIDE, _COARSE_FROM = 8, 2048  # Newton starts on every 8th bin of long recordings
 _PASSES, _HALVINGS = 50, 30
+_WORTH_SHARING = 300_000  # numbers of the paths that all nodes read: below, threads cost more than they save
 _FAR, _NEAR = 1e-1, 1e-4  # squared steps, in units of the posterior's spread
 _OPTIONS: Final = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
 
@@ -158,12 +159,17 @@ def paths_evidence(trials: Trials, paths: Array, hyper: Hyper) -> Fit:
     -------
     Fit
     """
-    q = paths.shape[1]
-    mean, precision = coefficient_prior(hyper, q)
-    stride = _STRIDE if paths.shape[2] >= _COARSE_FROM else 1
-    fine = (trials.linear, trials.trials, paths)
-    coarse = tuple(np.ascontiguousarray(x[..., ::stride]) for x in fine) if stride > 1 else fine
-    return Fit(*_fits(*fine, *coarse, trials.shift, trials.family, mean, precision))
+    n, (n_clusters, q, n_bins) = trials.shift.size, paths.shape
+    observed = trials.linear, trials.trials
+    few, few_paths = observed, paths
+    if n_bins >= _COARSE_FROM:
+        few = np.ascontiguousarray(observed[0][:, ::_STRIDE]), np.ascontiguousarray(observed[1][:, ::_STRIDE])
+        few_paths = np.ascontiguousarray(paths[..., ::_STRIDE])
+    fit = Fit(np.empty((n, n_clusters, q)), np.empty((n, n_clusters, q, q)), np.empty((n, n_clusters)))
+    fits = _fits_alone if n * paths.size < _WORTH_SHARING else _fits_shared
+    prior = coefficient_prior(hyper, q)
+    fits(observed, paths, few, few_paths, trials.shift, trials.family, prior, _levels(paths), tuple(fit))
+    return fit
 
 
 def coefficient_prior(hyper: Hyper, q: int) -> tuple[Array, Array]:
@@ -174,33 +180,33 @@ def coefficient_prior(hyper: Hyper, q: int) -> tuple[Array, Array]:
 
 
 @njit(parallel=True, **_OPTIONS)
-def _fits(  # type: ignore[no-untyped-def]
-    linear, trials, paths, coarse_linear, coarse_trials, coarse_paths, shift, family, prior_mean, prior_precision
-):
-    n, (n_clusters, q, _) = linear.shape[0], paths.shape
-    mean = np.empty((n, n_clusters, q))
-    factor = np.empty((n, n_clusters, q, q))
-    log_evidence = np.empty((n, n_clusters))
-    share = coarse_linear.shape[1] / linear.shape[1]
-    level = _levels(paths)
-    for i in prange(n):
-        buffer = np.empty((N_BUFFERS, BLOCK))
-        total = _started(linear[i], trials[i], family)
-        for j in range(n_clusters):
-            c = mean[i, j]
-            c[:] = prior_mean
-            if family != GAUSSIAN:
-                c[0] = total + shift[i] - level[j]
-            if share < 1:
-                _climb(
-                    coarse_linear[i], coarse_trials[i], coarse_paths[j], shift[i], family, prior_mean,
-                    share * prior_precision, _FAR, c, factor[i, j], buffer,
-                )  # fmt: skip
-            log_evidence[i, j] = _climb(
-                linear[i], trials[i], paths[j], shift[i], family, prior_mean, prior_precision, _NEAR, c, factor[i, j],
-                buffer,
-            )  # fmt: skip
-    return mean, factor, log_evidence
+def _fits_shared(trials, paths, coarse_trials, coarse_paths, shift, family, prior, level, fit):  # type: ignore[no-untyped-def]
+    for i in prange(shift.size):
+        _fit_node(i, trials, paths, coarse_trials, coarse_paths, shift, family, prior, level, fit)
+
+
+@njit(**_OPTIONS)
+def _fits_alone(trials, paths, coarse_trials, coarse_paths, shift, family, prior, level, fit):  # type: ignore[no-untyped-def]
+    for i in range(shift.size):
+        _fit_node(i, trials, paths, coarse_trials, coarse_paths, shift, family, prior, level, fit)
+
+
+@njit(**_OPTIONS)
+def _fit_node(i, trials, paths, coarse_trials, coarse_paths, shift, family, prior, level, fit):  # type: ignore[no-untyped-def]
+    linear, count = trials[0][i], trials[1][i]
+    share = coarse_trials[0].shape[1] / linear.size
+    buffer = np.empty((N_BUFFERS, BLOCK))
+    begun = 0.0 if family == GAUSSIAN else _begun(linear, count, family) + shift[i]
+    for j in range(paths.shape[0]):
+        mean, factor = fit[0][i, j], fit[1][i, j]
+        mean[:] = prior[0]
+        if family != GAUSSIAN:
+            mean[0] = begun - level[j]
+        if share < 1:
+            few = coarse_trials[0][i], coarse_trials[1][i], coarse_paths[j], shift[i], family
+            _climb(*few, prior[0], share * prior[1], _FAR, mean, factor, buffer)
+        every = linear, count, paths[j], shift[i], family
+        fit[2][i, j] = _climb(*every, prior[0], prior[1], _NEAR, mean, factor, buffer)
 
 
 @njit(**_OPTIONS)
@@ -214,7 +220,7 @@ def _levels(paths):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def _started(linear, trials, family):  # type: ignore[no-untyped-def]
+def _begun(linear, trials, family):  # type: ignore[no-untyped-def]
     """Predictor, less its shift, that explains the sum of the observations of a node."""
     total, n = linear.sum() + 0.5, trials.sum() + 1.0
     return np.log(total) - np.log(n) if family == POISSON else np.log(total) - np.log(n - total)
