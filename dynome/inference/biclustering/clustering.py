@@ -12,6 +12,7 @@ from dynome.dynamics.hmm.sequences import Sequences
 from dynome.inference.biclustering.partitions import (
     PointPartition,
     agreement,
+    extended,
     least_variation,
     maxpear,
     similarity,
@@ -23,6 +24,8 @@ from dynome.schema import BIN, CHAIN, NODE, TIME
 
 _PEAR = "maximises the posterior expected adjusted Rand index"
 _VARIATION = "least expected variation of information"
+_MAX_ITEMS = 5_000
+_ENTRIES = 10_000_000  # draws times items that are looked at
 
 
 class Consensus(NamedTuple):
@@ -52,13 +55,28 @@ def consensus(draws: NDArray[np.integer]) -> Consensus:
     Parameters
     ----------
     draws : (n_chain, n_draw, n)
+        Of many items (bins of time), draws are thinned to a budget.
+
+    Notes
+    -----
+    Similarities take memory with the number of items squared. Of more than 5,000 items, evenly spaced ones are
+    partitioned, and the others join the cluster where they raise the expected variation of information least.
     """
     flat = draws.reshape(-1, draws.shape[-1])
-    matrix = similarity(flat)
-    best = maxpear(flat, matrix)
+    flat = flat[:: max(1, flat.size // _ENTRIES)]
+    n = flat.shape[1]
+    if n <= _MAX_ITEMS:
+        matrix: NDArray[np.float32] | None = similarity(flat)
+        best = maxpear(flat, matrix)
+    else:
+        matrix, some = None, np.arange(0, n, -(-n // _MAX_ITEMS))
+        partial = maxpear(np.ascontiguousarray(flat[:, some]))
+        start = np.full(n, -1)
+        start[some] = partial.labels
+        best = partial._replace(labels=extended(flat, start))
     least = least_variation(flat, (best.labels,))
-    n = int(least.labels.max()) + 1
-    renamed = matched_labels(least.labels[None], best.labels, n)[0][least.labels]
+    n_labels = int(max(least.labels.max(), best.labels.max())) + 1
+    renamed = matched_labels(least.labels[None], best.labels, n_labels)[0][least.labels]
     return Consensus(matrix, best, least._replace(labels=renamed), uncertainty(flat, best.labels), agreement(draws))
 
 
@@ -86,23 +104,23 @@ def clusterings(
     nodes, bins = consensus(cluster), consensus(state)
     frame_dims = tuple(map(str, sequences.layout.frame.dims))
     other = f"other_{NODE}"
-    variables: dict[str, Any] = {
-        "node_similarity": ((NODE, other), nodes.matrix, _about("share of draws that join two nodes"))
-    }
+    variables: dict[str, Any] = {}
+    if nodes.matrix is not None:
+        variables["node_similarity"] = ((NODE, other), nodes.matrix, _about("share of draws that join two nodes"))
     coords = input_coords(sequences, (NODE, *frame_dims)) | {other: sequences.nodes}
-    for name, found, put in (("cluster", nodes, _on_nodes), ("state", bins, _on_bins)):
-        variables[f"{name}_maxpear"] = put(found.pear.labels, sequences, f"{name} that {_PEAR}")
+    for name, item, found in (("cluster", "node", nodes), ("state", "time", bins)):
+        variables[f"{name}_maxpear"] = _put(found.pear.labels, name, f"{name} that {_PEAR}", sequences)
         variables[f"{name}_maxpear"].attrs["expected_adjusted_rand"] = found.pear.value
-        variables[f"{name}_vi"] = put(found.variation.labels, sequences, f"{name} of {_VARIATION}")
+        variables[f"{name}_vi"] = _put(found.variation.labels, name, f"{name} of {_VARIATION}", sequences)
         variables[f"{name}_vi"].attrs["expected_variation_bits"] = found.variation.value
         told = f"change of the company in its {name} from draw to draw"
-        variables[f"{'node' if name == 'cluster' else 'time'}_uncertainty"] = put(found.uncertainty, sequences, told)
+        variables[f"{item}_uncertainty"] = _put(found.uncertainty, name, told, sequences)
         variables[f"{name}_agreement"] = (
             (CHAIN, f"other_{CHAIN}"),
             found.agreement,
             _about(f"adjusted Rand index of {name}s within and between chains"),
         )
-    if state.shape[-1] <= max_similarity_bins:
+    if bins.matrix is not None and state.shape[-1] <= max_similarity_bins:
         dims = (TIME, f"other_{TIME}") if frame_dims == (TIME,) and _whole(sequences) else (BIN, f"other_{BIN}")
         variables["state_similarity"] = (dims, bins.matrix, _about("share of draws that join two bins"))
         if dims[0] == TIME and TIME in coords:
@@ -119,11 +137,7 @@ def _about(name: str) -> dict[str, Any]:
     return {"units": "1", "long_name": name}
 
 
-def _on_nodes(values: NDArray[Any], sequences: Sequences, name: str) -> xr.Variable:
-    return xr.Variable(NODE, values, _about(name))
-
-
-def _on_bins(values: NDArray[Any], sequences: Sequences, name: str) -> xr.Variable:
-    found = placed(values, sequences, ())
-    found.attrs.update(_about(name))
+def _put(values: NDArray[Any], name: str, told: str, sequences: Sequences) -> xr.Variable:
+    found = xr.Variable(NODE, values) if name == "cluster" else placed(values, sequences, ())
+    found.attrs.update(_about(told))
     return found

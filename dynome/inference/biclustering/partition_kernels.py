@@ -313,7 +313,7 @@ def expected_variation(draws: NDArray[np.int16], weight: Array, labels: Labels) 
                 part -= 2.0 * log[shared[u, c]]
             part += log[own]
         total += weight[k] * part
-    return max(total / n, 0.0)
+    return float(max(total / n, 0.0))
 
 
 @njit(cache=True)
@@ -342,7 +342,8 @@ def companionship(draws: NDArray[np.int16], labels: Labels) -> Array:
         for i in range(n):
             both = shared[draws[k, i], labels[i]]
             out[i] += both / (own[draws[k, i]] + other[labels[i]] - both)
-    return out / n_draw
+    out /= n_draw
+    return out
 
 
 @njit(cache=True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from dynome.inference.biclustering.partition_kernels import (
@@ -34,7 +34,7 @@ Similarity = NDArray[np.float32]
 
 _MAX_COUNT = 65_000  # draws that 16 bits count
 _PASSES = 100
-_SEARCH_ENTRIES = 3_000_000  # draws times items that a search looks at
+_START_ENTRIES, _LAST_ENTRIES = 300_000, 2_000_000  # draws times items that searches look at, first and last
 _MANY = 500  # items from which on fewer starts are tried
 
 
@@ -111,7 +111,7 @@ def maxpear(draws: NDArray[np.integer], matrix: Similarity | None = None, *, n_s
     best = PointPartition(np.arange(n), -np.inf)
     order = np.arange(n)
     few = max(1, n_starts // 4) if n > _MANY else n_starts
-    for start in [*_best_cuts(tree, own, few), *_some_draws(draws, few), *_random_starts(n, few)]:
+    for start in [*_best_cuts(tree, few), *_some_draws(draws, few), *_random_starts(n, few)]:
         labels, value = start, -np.inf
         while True:
             climbed, found = climb_pear(own, canonical(labels), order, _PASSES)
@@ -140,28 +140,37 @@ def least_variation(
     Returns
     -------
     PointPartition
-        Its value is over all draws. Where draws times items are more than three millions, the search looks at so many,
-        evenly thinned.
+        Its value is over all draws. Where there are many, the search looks at evenly spaced ones.
     """
     n = draws.shape[1]
     small = compact(draws)
-    every = max(1, -(-small.size // _SEARCH_ENTRIES))
-    looked, weight = _distinct(small[::every])
+    looked, weight = _thinned(small, _START_ENTRIES)
     rng = np.random.default_rng(n)
     few = max(1, n_starts // 4) if n > _MANY else n_starts
-    blank = np.full(n, -1)
     begin = [*map(canonical, starts), *_some_draws(looked, few)]
     begin += [np.zeros(n, dtype=np.int64), *([np.arange(n)] if n <= _MANY else [])]
     values = [expected_variation(looked, weight, start) for start in begin]
-    chosen = [begin[k] for k in np.argsort(values, kind="stable")[: few + len(starts)]] + [blank] * few
-    best = PointPartition(blank, np.inf)
-    for start in chosen:
-        labels = _climbed(looked, weight, start, rng.permutation(n))
-        value = expected_variation(looked, weight, labels)
-        if value < best.value - 1e-10:
-            best = PointPartition(labels, value)
-    everything = _distinct(small) if every > 1 else (looked, weight)
-    return best._replace(value=float(expected_variation(*everything, best.labels)))
+    chosen = [begin[k] for k in np.argsort(values, kind="stable")[: few + len(starts)]] + [np.full(n, -1)] * few
+    found = [_climbed(looked, weight, start, rng.permutation(n), _PASSES) for start in chosen]
+    values = [expected_variation(looked, weight, labels) for labels in found]
+    labels = found[int(np.argmin(values))]
+    if small.size > _START_ENTRIES:
+        labels = _climbed(*_thinned(small, _LAST_ENTRIES), labels, np.arange(n), _PASSES)
+    everything = np.full(small.shape[0], 1.0 / small.shape[0])
+    return PointPartition(labels, float(expected_variation(small, everything, labels)))
+
+
+def extended(draws: NDArray[np.integer], labels: Labels) -> Labels:
+    """A partition of some items, to which the others are added one by one.
+
+    Parameters
+    ----------
+    draws : (n_draw, n)
+    labels : (n,)
+        -1 for items to be added: to the cluster, old or new, where they raise the expected variation of information
+        least.
+    """
+    return _climbed(*_thinned(compact(draws), _LAST_ENTRIES), labels, np.flatnonzero(labels < 0), 1)
 
 
 def uncertainty(draws: NDArray[np.integer], labels: Labels) -> NDArray[np.float64]:
@@ -208,18 +217,18 @@ def agreement(draws: NDArray[np.integer], n_compared: int = 50) -> NDArray[np.fl
     return out
 
 
-def _distinct(draws: Draws) -> tuple[Draws, NDArray[np.float64]]:
-    """Partitions that differ, and how often each occurs."""
-    numbered = np.stack([canonical(row) for row in draws]).astype(np.int16)
+def _thinned(draws: Draws, n_entries: int) -> tuple[Draws, NDArray[np.float64]]:
+    """Evenly spaced draws that differ, and how often each occurs."""
+    numbered = np.stack([canonical(row) for row in draws[:: max(1, -(-draws.size // n_entries))]]).astype(np.int16)
     rows, count = np.unique(numbered, axis=0, return_counts=True)
     return np.ascontiguousarray(rows), count / count.sum()
 
 
-def _climbed(draws: Draws, weight: NDArray[np.float64], start: Labels, order: Labels) -> Labels:
+def _climbed(draws: Draws, weight: NDArray[np.float64], start: Labels, order: Labels, n_passes: int) -> Labels:
     """`climb_variation` with room for as many clusters as it takes."""
     labels, capacity = start, int(start.max()) + 16
     while True:
-        labels, settled = climb_variation(draws, weight, labels, order, capacity, _PASSES)
+        labels, settled = climb_variation(draws, weight, labels, order, capacity, n_passes)
         if settled:
             return canonical(labels)
         capacity *= 2
@@ -232,7 +241,7 @@ def _tree(matrix: Similarity) -> Any:
     return linkage(squareform(apart, checks=False), method="average")
 
 
-def _best_cuts(tree: Any, matrix: Similarity, n_best: int) -> list[Labels]:
+def _best_cuts(tree: Any, n_best: int) -> list[Labels]:
     """The cuts of a tree with the largest PEAR. A merger at height h joins pairs of mean similarity 1 - h."""
     n = tree.shape[0] + 1
     size = np.concatenate([np.ones(n), tree[:, 3]])
@@ -243,8 +252,18 @@ def _best_cuts(tree: Any, matrix: Similarity, n_best: int) -> list[Labels]:
     chance = pairs * similar / all_pairs
     scale = 0.5 * (pairs + similar) - chance
     value = np.divide(within - chance, scale, out=np.ones_like(scale), where=scale > 1e-12 * all_pairs)
-    cuts = n - np.argsort(-value, kind="stable")[:n_best]
-    return [cut_tree(tree, n_clusters=int(k))[:, 0].astype(np.int64) for k in np.unique(cuts)]
+    return [_cut(tree, int(mergers)) for mergers in np.argsort(-value, kind="stable")[:n_best]]
+
+
+def _cut(tree: Any, n_mergers: int) -> Labels:
+    """The partition after so many mergers."""
+    n = tree.shape[0] + 1
+    root = np.arange(n + n_mergers)
+    for k in range(n_mergers):
+        root[int(tree[k, 0])] = root[int(tree[k, 1])] = n + k
+    for k in range(root.size - 1, -1, -1):  # a merger comes after what it joins
+        root[k] = root[root[k]]
+    return canonical(root[:n])
 
 
 def _some_draws(draws: NDArray[np.integer], n_some: int) -> list[Labels]:

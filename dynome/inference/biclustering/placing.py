@@ -1,4 +1,4 @@
-"""Arrays over bins as arrays over the dims of the recording, whichever axis the bins are on, lazily where they are lazy."""
+"""Arrays over bins as arrays over the dims of the recording, whichever axis the bins are on; dask stays lazy."""
 
 from __future__ import annotations
 
