@@ -1,5 +1,6 @@
 from dynome.dynamics.tensor.rank_choice import choose_rank as choose_rank
 from dynome.dynamics.tensor.rank_curves import rank_curve as rank_curve
+from dynome.inference.biclustering.comparison.table import compare_biclustering as compare_biclustering
 from dynome.inference.coupling import structure_function as structure_function
 from dynome.inference.homology import homologue_contrast as homologue_contrast
 from dynome.inference.states.behaviour import state_covariates as state_covariates

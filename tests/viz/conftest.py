@@ -276,15 +276,16 @@ def bicluster_tree(
         {"draw": ("latent_draw", kept), "component": components} | time,
     )
     clustering = {
-        "cluster_vi": ("node", true_cluster), "cluster_maxpear": ("node", true_cluster),
-        "state_vi": ((*leading, "time"), true_state.reshape(shape)),
+        "cluster_maxpear": ("node", true_cluster), "cluster_vi": ("node", true_cluster),
+        "state_maxpear": ((*leading, "time"), true_state.reshape(shape)),
         "node_similarity": (("node", "other_node"), together.astype(np.float32)),
         "node_uncertainty": ("node", 1 - np.array([(flat[:, k] == true_cluster[k]).mean() for k in range(n_node)])),
         "time_uncertainty": ((*leading, "time"), doubt.reshape(shape)),
     }  # fmt: skip
-    if not trials and n_time <= 5000:
+    if total <= 2000:
+        dims = ("bin", "other_bin") if trials else ("time", "other_time")
         alike = np.array([(moments == m[:, None]).mean(axis=0) for m in moments.T], dtype=np.float32)
-        clustering["state_similarity"] = (("time", "other_time"), alike)
+        clustering["state_similarity"] = (dims, alike)
     like = -4000 + 10 * rng.standard_normal((n_chain, n_draw))
     return xr.DataTree.from_dict(
         {

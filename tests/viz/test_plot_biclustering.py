@@ -34,7 +34,7 @@ def without(tree: xr.DataTree, *groups: str) -> xr.DataTree:
 def test_nodes_stand_by_cluster_and_the_surest_first(biclustering):
     partition = partition_of(biclustering, "")
     data = biclustering["clustering"]
-    cluster = data.cluster_vi.to_numpy()[partition.order]
+    cluster = data.cluster_maxpear.to_numpy()[partition.order]
     doubt = data.node_uncertainty.to_numpy()[partition.order]
     assert (np.diff(cluster) >= 0).all()
     for first, last in partition.spans.values():
@@ -69,10 +69,16 @@ def test_the_similarity_of_moments_keeps_their_order(biclustering, ax):
     assert drawn.get_xlim() == (-0.25, 29.75)
 
 
+def test_the_similarity_of_moments_of_trials_is_drawn_over_bins(make_biclustering, ax):
+    drawn = dy.viz.plot_similarity(make_biclustering(n_time=10, trials=4), of="time", ax=ax)
+    assert drawn.images[0].get_array().shape == (40, 40)
+    assert drawn.get_xlabel() == "bin (4 trials end to end)"
+
+
 def test_a_large_similarity_is_averaged_in_blocks(ax):
     n = 1100
     data = xr.Dataset(
-        {"node_similarity": (("node", "other_node"), np.eye(n)), "cluster_vi": ("node", np.zeros(n, int))}
+        {"node_similarity": (("node", "other_node"), np.eye(n)), "cluster_maxpear": ("node", np.zeros(n, int))}
     )
     drawn = dy.viz.plot_similarity(xr.DataTree.from_dict({"clustering": data}), ax=ax)
     np.testing.assert_allclose(np.asarray(drawn.images[0].get_array()), np.eye(550) / 2)
@@ -97,9 +103,9 @@ def test_signals_with_both_signs_are_standardized(biclustering, ax):
 
 def test_trials_stand_end_to_end_without_their_padding(make_biclustering, ax):
     tree = make_biclustering(n_time=20, trials=5)
-    path = tree["clustering"].state_vi.copy()
+    path = tree["clustering"].state_maxpear.copy()
     path[1, 15:] = -1
-    bins = bins_of(changed(tree, "clustering", lambda d: d.assign(state_vi=path)), "")
+    bins = bins_of(changed(tree, "clustering", lambda d: d.assign(state_maxpear=path)), "")
     assert bins.keep.size == 95
     assert bins.starts.tolist() == [0, 20, 35, 55, 75]
     np.testing.assert_array_equal(bins.path, path.to_numpy().ravel()[bins.keep])
@@ -128,7 +134,7 @@ def test_latents_come_back_whatever_way_each_draw_was_written(make_biclustering)
     """Draws that differ in labels, level, sign and rotation only have no band at all."""
     tree = make_biclustering()
     rng = np.random.default_rng(0)
-    cluster = tree["clustering"].cluster_vi.to_numpy()
+    cluster = tree["clustering"].cluster_maxpear.to_numpy()
     path = rng.standard_normal((60, 3, 3)).cumsum(axis=0)
     labels = np.empty((2, 20, 12), dtype=int)
     written = np.empty((2, 5, 60, 3, 3))
@@ -169,7 +175,7 @@ def test_the_band_of_latents_holds_95_percent(biclustering, ax):
     wave = np.sin(np.arange(60))[:, None, None] * np.ones((1, 3, 3))
     tree["latent"]["latent"] = tree["latent"].latent.copy(data=(wave - wave.mean(axis=0)) * (2 + spread))
     tree["posterior"]["cluster"] = tree["posterior"].cluster.copy(
-        data=np.tile(tree["clustering"].cluster_vi, (2, 20, 1)).astype(np.int16)
+        data=np.tile(tree["clustering"].cluster_maxpear, (2, 20, 1)).astype(np.int16)
     )
     band = dy.viz.plot_latents(tree, [0], ax=ax).child_axes[3].collections[0].get_paths()[0].vertices
     top = np.abs((wave - wave.mean(axis=0))[:, 0, 0]).max()
@@ -190,7 +196,7 @@ def test_the_second_cluster_of_a_node_is_seen_under_its_uncertainty(ax):
     clustering = xr.Dataset(
         {
             "node_similarity": (("node", "other_node"), together),
-            "cluster_vi": ("node", [0, 0, 1, 1]),
+            "cluster_maxpear": ("node", [0, 0, 1, 1]),
             "node_uncertainty": ("node", [0.0, 0.1, 0.4, 0.0]),
         }
     )
@@ -203,7 +209,7 @@ def test_clusters_beside_regions_are_counted(biclustering, ax):
     drawn = dy.viz.plot_cluster_classes(biclustering, by="region", ax=ax)
     data = biclustering["clustering"]
     table = np.zeros((3, 3))
-    for c, r in zip(data.cluster_vi.to_numpy(), data.region.to_numpy(), strict=True):
+    for c, r in zip(data.cluster_maxpear.to_numpy(), data.region.to_numpy(), strict=True):
         table[c, ["CA1", "V1", ""].index(r)] += 1
     share = table / table.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(np.asarray(drawn.images[0].get_array()), share)

@@ -115,7 +115,7 @@ def add_cluster_strip(ax: Axes, axis: Literal["x", "y"], partition: Partition, *
 def _of_times(results: xr.DataTree, ax: Axes | None) -> Axes:
     data = group_of(results, "clustering", ["state_similarity"], "similarities of moments")
     bins = bins_of(results, "similarities of moments")
-    values = _square(data["state_similarity"], "time")
+    values = _square(data["state_similarity"], "bin" if "bin" in data["state_similarity"].dims else "time")
     ax = canvas.axes_or_new(ax, (6.2, 5.4))
     if not np.isfinite(values).any():
         return canvas.no_data(ax, "no data: there are no moments, or every similarity is missing")

@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 CLASSES = ("cell_type", "cell_class", "region", "area", "layer")  # coordinates that tell nodes apart
-_point = ("cluster_vi", "cluster_maxpear")
-_path = ("state_vi", "state_maxpear")
+_point = ("cluster_maxpear", "cluster_vi")  # the former numbers the draws
+_path = ("state_maxpear", "state_vi")
 _max_columns = 1500  # runs of bins that a line is drawn through
 _quiet = CATEGORIES[len(OKABE_ITO) :]  # states have the loud ones
 
@@ -98,7 +98,7 @@ def group_of(results: object, group: str, names: Sequence[str], what: str) -> xr
 
 
 def partition_of(results: object, what: str) -> Partition:
-    """The point partition of the nodes: by variation of information, else by maxPEAR."""
+    """The point partition of the nodes: the one that maximizes PEAR, else that of least variation."""
     data = _chosen(results, _point, what)
     name = next(n for n in _point if n in data)
     cluster = _whole(canvas.require_dims(data[name], ("node",), what, "see results_ of a bi-clustering"))
