@@ -53,7 +53,8 @@ def predictor(coefficient: Array, latent: Array, cluster: Labels) -> Array:
     >>> predictor(np.array([[1.0, 2.0]]), np.array([[[0.5, 1.0]], [[0.0, -1.0]]]), np.array([0]))
     array([[ 3.5, -1. ]])
     """
-    return _predictor(coefficient, np.ascontiguousarray(latent.transpose(1, 2, 0)), cluster)  # type: ignore[no-any-return]
+    given = (coefficient, latent.transpose(1, 2, 0), cluster)
+    return _predictor(*map(np.ascontiguousarray, given))  # type: ignore[no-any-return]
 
 
 @njit(parallel=True, **_OPTIONS)
@@ -61,9 +62,12 @@ def _predictor(coefficient, paths, cluster):  # type: ignore[no-untyped-def]
     out = np.empty((coefficient.shape[0], paths.shape[2]))
     for i in prange(coefficient.shape[0]):
         path = paths[cluster[i]]
-        out[i] = coefficient[i, 0] + path[0]
+        for t in range(out.shape[1]):
+            out[i, t] = coefficient[i, 0] + path[0, t]
         for f in range(1, coefficient.shape[1]):
-            out[i] += coefficient[i, f] * path[f]
+            loading = coefficient[i, f]
+            for t in range(out.shape[1]):
+                out[i, t] += loading * path[f, t]
     return out
 
 
