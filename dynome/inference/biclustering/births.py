@@ -142,8 +142,9 @@ class _Fresh(NamedTuple):
 
 def _fresh(count: int, sequence: Sequence, hyper: Hyper, rng: np.random.Generator) -> _Fresh:
     """Paths from the prior of a path by itself, (n_bin, count, q)."""
-    dynamics = prior_dynamics(hyper._replace(coupled=False), count, rng)
-    latent = prior_paths(sequence, dynamics, rng)
+    latent = np.empty((sequence.state.size, 0, 1 + hyper.n_factors))
+    if count:
+        latent = prior_paths(sequence, prior_dynamics(hyper._replace(coupled=False), count, rng), rng)
     active = np.ones((count, hyper.n_factors), bool)
     if hyper.adapt_factors:
         active = rng.random(active.shape) < hyper.factor_probability

@@ -1,4 +1,4 @@
-"""Evidence for the assignment of nodes: enumeration where it can be had, joint distributions where clusters come and go."""
+"""Evidence for the assignment of nodes: enumeration where it can be had, else joint distributions."""
 
 from itertools import product
 
@@ -22,8 +22,8 @@ def two_clusters(seed=0, n=3, n_bins=5):
     latent = rng.normal(size=(n_bins, 2, 2))
     dynamics = Dynamics(np.ones((1, 2, 2, 2)), np.zeros((1, 2, 2)), np.ones((1, 2, 2, 2)))
     start = State(
-        np.array([0, 1, 1]), rng.normal(size=(n, 2)), latent, np.full(n, 0.8), np.zeros(n_bins, int), dynamics, np.ones(1),
-        np.ones((1, 1)), Concentrations(), np.ones((2, 1), bool),
+        np.array([0, 1, 1]), rng.normal(size=(n, 2)), latent, np.full(n, 0.8), np.zeros(n_bins, int), dynamics,
+        np.ones(1), np.ones((1, 1)), Concentrations(), np.ones((2, 1), bool),
     )  # fmt: skip
     return Data(rng.normal(size=(n, n_bins)), np.array([0, n_bins]), "gaussian"), start
 
@@ -51,12 +51,12 @@ def test_labellings_have_their_probabilities_however_poor_the_proposals(error):
     fit = evidence(data, current.latent, current.dispersion, HYPER)
     fit = fit._replace(log_evidence=fit.log_evidence + error * rng.normal(size=(3, 2)), mean=fit.mean + 0.3 * error)
     draws, coefficients = [], []
-    for _ in range(6000):
+    for _ in range(3000):
         current, _ = updated_assignment(current, data, HYPER, rng, fit=fit)
         draws.append(tuple(current.cluster.tolist()))
         coefficients.append(current.coefficient[0])
     for z, p in enumerated(data, current).items():
-        assert draws.count(z) / len(draws) == pytest.approx(p, abs=0.04)
+        assert draws.count(z) / len(draws) == pytest.approx(p, abs=0.05)
     here = np.array([z[0] == 0 for z in draws])
     exact = evidence(data, current.latent, current.dispersion, HYPER)
     np.testing.assert_allclose(np.mean(np.array(coefficients)[here], 0), exact.mean[0, 0], atol=0.06)
@@ -88,9 +88,10 @@ def test_clusters_have_no_gaps_and_unread_loadings_are_zero():
     data, current = two_clusters()
     hyper, rng, seen = HYPER._replace(n_auxiliary=2, adapt_factors=True), np.random.default_rng(0), set()
     for _ in range(60):
-        current, moves = updated_assignment(current, data, hyper, rng)
+        current, _ = updated_assignment(current, data, hyper, rng)
         n_clusters = current.latent.shape[1]
-        assert sorted(set(current.cluster.tolist())) == list(range(n_clusters)) and len(current.active) == n_clusters
+        assert sorted(set(current.cluster.tolist())) == list(range(n_clusters))
+        assert len(current.active) == n_clusters
         assert current.dynamics.matrix.shape == (1, n_clusters, 2, 2)
         assert (current.coefficient[:, 1:][~current.active[current.cluster]] == 0).all()
         seen.add(n_clusters)
