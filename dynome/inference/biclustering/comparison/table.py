@@ -80,11 +80,12 @@ def compare_biclustering(
 
         * ``log_score (model, fold)``: mean log probability of a hidden observation, in nats;
         * ``bits_per_spike (model)``: gain over constant rates, in bits a hidden spike; for counts;
-        * ``difference``, ``difference_error (model)``: mean score below (negative) or above the first of the
-          bi-clustering and its special cases that was asked for, ``biclustering`` if it is there, in nats; and its
-          standard error over nodes, whose differences are taken as independent;
+        * ``difference``, ``difference_error (model)``: how far the mean score is above (or, negative, below) that of
+          the ``biclustering``, or of the best where that was not asked for, in nats; and its standard error over nodes,
+          whose differences are taken as independent;
         * ``node_score (model, fold, node)``: mean log probability, in nats;
-        * ``seconds (model, fold)``: processor time.
+        * ``seconds (model, fold)``: processor time;
+        * ``hidden (fold, ..., time, node)``: what was hidden, so that a model of your own can be scored on the same.
 
     Raises
     ------
@@ -217,7 +218,7 @@ def _table(
     score = np.array([[fold.score for fold in folds] for folds in found.values()])  # (model, fold, node)
     base = np.array([fold.score for fold in floor])
     names = np.array(list(found))
-    guide = score[names.tolist().index(next((n for n in reversed(_SAMPLED) if n in found), names[-1]))]
+    guide = score[list(found).index("biclustering") if "biclustering" in found else score.sum(axis=(1, 2)).argmax()]
     gain = (score - guide).sum(axis=1)  # (model, node)
     n = count.sum()
     spikes = float(sum(np.nansum(np.where(h, y, 0)) for h in hidden))
@@ -233,6 +234,8 @@ def _table(
         "node_score": ((_model, FOLD, NODE), score / np.where(count > 0, count, np.nan), nats),
         "seconds": ((_model, FOLD), [[fold.seconds for fold in folds] for folds in found.values()], {"units": "s"}),
     }
+    where = xr.concat([sequences.labelled(h.T, (NODE,)) for h in hidden], FOLD)
+    variables["hidden"] = where.assign_attrs(long_name="whether an observation was hidden")
     if law in _COUNTS and spikes > 0:
         bits = (score - base).sum(axis=(1, 2)) / spikes / np.log(2)
         variables["bits_per_spike"] = (_model, bits, {"units": "bit", "long_name": "gain over constant rates"})

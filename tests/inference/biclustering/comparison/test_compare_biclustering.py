@@ -218,7 +218,11 @@ def table(counts) -> xr.Dataset:
 
 
 def test_the_table_adds_up(table, counts):
-    assert table.sizes == {"model": 5, "fold": 2, "node": 15}
+    assert table.sizes == {"model": 5, "fold": 2, "node": 15, "time": 200}
+    assert int(table.hidden.sum()) == table.attrs["n_held_out"]
+    assert not table.hidden.all("fold").any()
+    assert table.difference[0] == 0
+    assert (table.difference[1:] < 0).all()
     assert set(table.model.to_numpy()) == set(SIMPLE)
     mean = table.log_score.mean("fold")
     assert (np.diff(mean) <= 0).all()
