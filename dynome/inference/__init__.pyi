@@ -1,8 +1,13 @@
 from dynome.dynamics.tensor.rank_choice import choose_rank as choose_rank
 from dynome.dynamics.tensor.rank_curves import rank_curve as rank_curve
 from dynome.inference.biclustering.comparison.table import compare_biclustering as compare_biclustering
+from dynome.inference.biclustering.point_partitions import point_partition as point_partition
+from dynome.inference.biclustering.point_partitions import similarity_matrix as similarity_matrix
+from dynome.inference.biclustering.predictive import heldout_scores as heldout_scores
 from dynome.inference.coupling import structure_function as structure_function
 from dynome.inference.homology import homologue_contrast as homologue_contrast
+from dynome.inference.posterior import to_arviz as to_arviz
+from dynome.inference.posterior import to_datatree as to_datatree
 from dynome.inference.states.behaviour import state_covariates as state_covariates
 from dynome.inference.states.curves import choose_states as choose_states
 from dynome.inference.states.curves import state_curve as state_curve

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dynome.dynamics.hmm.sequences import Sequences
 from dynome.inference.biclustering.chains import ChainRun
 from dynome.inference.biclustering.clustering import clusterings
+from dynome.inference.biclustering.diagnostics import diagnostics_dataset
 from dynome.inference.biclustering.last_points import last_dynamics, last_points
 from dynome.inference.biclustering.model import Concentrations, Law, State
 from dynome.inference.biclustering.placing import input_coords, placed
@@ -73,15 +74,18 @@ def results_tree(
           concentrations. Clusters and states are numbered as in the point partitions that maximise PEAR;
         * ``latent``: ``latent (chain, latent_draw, ..., time, cluster, component)``, NaN where a draw has no such
           cluster; ``active``; ``matrix``, ``offset``, ``noise`` of the last draw;
-        * ``sample_stats``, ``observed_data``, ``log_likelihood``: as ArviZ has them;
+        * ``sample_stats``, ``observed_data``, ``log_likelihood``: as ArviZ has them; ``constant_data``: where sequences
+          start;
         * ``clustering``: what `clusterings` gives;
+        * ``diagnostics (quantity)``: the table of `summary`;
         * ``last/chain_0``, ...: where each chain stands, see `checkpoints_of`.
     """
     draws = {name: np.stack([run.recorded.draws[name] for run in runs]) for name in runs[0].recorded.draws}
     found = clusterings(draws["cluster"], draws["state"], sequences, max_similarity_bins)
     points = [run.end.state if point is None else point(run.end.state) for run in runs]
-    cluster_map = _maps(draws["cluster"], found["cluster_maxpear"].to_numpy(), int(draws["n_clusters"].max()))
-    state_map = _maps(draws["state"], _bins(found["state_maxpear"], sequences), points[0].weight.size)
+    nodes, bins = found["cluster_maxpear"].to_numpy(), _bins(found["state_maxpear"], sequences)
+    cluster_map = _maps(draws["cluster"], nodes, int(draws["n_clusters"].max()))
+    state_map = _maps(draws["state"], bins, points[0].weight.size)
     relabelled = {
         "cluster": np.take_along_axis(cluster_map, draws["cluster"].astype(np.int64), -1).astype(np.int16),
         "state": _relabelled_states(state_map, draws["state"]),
@@ -93,19 +97,23 @@ def results_tree(
         "/sample_stats": _sample_stats(draws),
         "/log_likelihood": _node_log_likelihood(draws[LOG_LIKELIHOOD], sequences),
         "/observed_data": _observed(sequences),
+        "/constant_data": _sequence_starts(sequences),
         "/clustering": found,
     }
-    dynamics = last_dynamics(points, cluster_map[:, -1], state_map[:, -1])
+    last_clusters = _maps(np.stack([p.cluster for p in points])[:, None], nodes, cluster_map.shape[-1])[:, 0]
+    last_states = _maps(np.stack([p.state for p in points])[:, None], bins, state_map.shape[-1])[:, 0]
+    dynamics = last_dynamics(points, last_clusters, last_states)
     groups["/latent"] = groups["/latent"].assign(dynamics)
     groups["/latent"] = groups["/latent"].assign_coords({STATE: np.arange(dynamics["offset"].sizes[STATE])})
     tree = xr.DataTree.from_dict(groups | last_points(runs))
     tree.attrs["observation"] = law
+    tree["diagnostics"] = xr.DataTree(diagnostics_dataset(tree))
     return tree
 
 
 def _maps(draws: NDArray[Any], reference: NDArray[np.int64], n_labels: int) -> NDArray[np.int64]:
     """(chain, draw, label): the label that a label becomes; a permutation."""
-    n = max(n_labels, int(reference.max()) + 1)
+    n = max(n_labels, int(reference.max()) + 1, int(draws.max()) + 1)
     flat = matched_labels(draws.reshape(-1, draws.shape[-1]), reference, n)
     return flat.reshape(*draws.shape[:2], n)
 
@@ -265,3 +273,13 @@ def _observed(sequences: Sequences) -> xr.Dataset:
     y = placed(sequences.y, sequences, (), (NODE,))
     y.attrs.update(units=sequences.units, long_name="observations")
     return xr.Dataset({"y": y}, input_coords(sequences, (*map(str, y.dims), TIME), ("y",)))
+
+
+def _sequence_starts(sequences: Sequences) -> xr.Dataset:
+    first = np.zeros(sequences.y.shape[0], dtype=bool)
+    first[sequences.starts[:-1]] = True
+    where = placed(first, sequences, ())
+    where.attrs["long_name"] = "first bin of a sequence"
+    return xr.Dataset(
+        {"sequence_start": where}, input_coords(sequences, tuple(map(str, where.dims)), ("sequence_start",))
+    )

@@ -13,6 +13,8 @@ from dynome import progress, seeds
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
 from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator
+from dynome.inference.biclustering.predictive import posterior_check
+from dynome.inference.column_statistics import column_correlation, column_mean, correlation_matrix
 from dynome.inference.states.dwelling import dwell_times
 from dynome.inference.states.fitted import law_of
 from dynome.inference.states.state_runs import MISSING
@@ -37,8 +39,10 @@ def predictive_check(
 
     Parameters
     ----------
-    model : SwitchingGLM, GLM or HMM
-        Fitted, with `simulate`.
+    model : SwitchingGLM, GLM, HMM or Biclustering
+        Fitted, with `simulate`. Of a Biclustering, draws of the posterior make data with the latents that they have;
+        the statistics are ``mean``, ``variance``, ``fano``, ``zero_fraction``, ``autocorrelation``, ``correlation`` and
+        ``population`` (spikes of all nodes together in a bin), and `data` is what it was fitted to.
     data : DataArray, Dataset, DataTree, dict or list
         As the model takes it. Simulations have sequences of the same lengths, and NaN in the same places.
     n_draws : int
@@ -77,6 +81,8 @@ def predictive_check(
     (('draw', 'node'), True)
     """
     given: Any = model
+    if isinstance(tree := getattr(given, "results_", None), xr.DataTree) and "latent" in tree.children:
+        return posterior_check(tree, data, n_draws=n_draws, random_state=random_state)
     _check(given, n_draws)
     seed = seeds.resolve(random_state)
     order = (ACTIVITY, SPIKE_COUNT) if law_of(given) == "gaussian" else (SPIKE_COUNT, ACTIVITY)
@@ -127,41 +133,16 @@ def _statistics(y: Array, starts: NDArray[np.int64], decoded: xr.DataArray | Non
     inner = np.ones(y.shape[0], dtype=bool)
     inner[starts[:-1]] = False
     after = np.flatnonzero(inner)
-    mean = _mean(y)
+    mean = column_mean(y)
     found = {
         "mean": mean,
-        "variance": _mean((y - mean) ** 2),
-        "persistence": _column_correlation(y[after], y[after - 1]),
-        _PAIRWISE: _correlation(y),
+        "variance": column_mean((y - mean) ** 2),
+        "persistence": column_correlation(y[after], y[after - 1]),
+        _PAIRWISE: correlation_matrix(y),
     }
     if decoded is not None:
         found |= _state_statistics(decoded, model.results_.sizes[STATE])
     return found
-
-
-def _mean(y: Array) -> Array:
-    """Of every column, without NaN; NaN for a column that has nothing else."""
-    count = np.isfinite(y).sum(axis=0)
-    return np.asarray(np.nansum(y, axis=0) / np.where(count > 0, count, np.nan))
-
-
-def _column_correlation(a: Array, b: Array) -> Array:
-    known = np.isfinite(a) & np.isfinite(b)
-    a, b = (np.where(known, v, np.nan) for v in (a, b))
-    a, b = (v - _mean(v) for v in (a, b))
-    scale = np.sqrt(_mean(a**2) * _mean(b**2))
-    return _mean(a * b) / np.where(scale > 0, scale, np.nan)
-
-
-def _correlation(y: Array) -> Array:
-    """Over the bins in which all nodes were seen; NaN for nodes that do not vary, and on the diagonal."""
-    z = y[np.isfinite(y).all(axis=1)]
-    z = z - z.mean(axis=0)
-    scale = np.sqrt((z**2).mean(axis=0))
-    z /= np.where(scale > 0, scale, np.nan)
-    out = z.T @ z / z.shape[0]
-    np.fill_diagonal(out, np.nan)
-    return np.asarray(out)
 
 
 def _state_statistics(decoded: xr.DataArray, n_state: int) -> dict[str, Array]:
