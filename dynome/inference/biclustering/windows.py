@@ -38,7 +38,7 @@ def corrected_latent(
     current : State
     data : Data
     precision, linear
-        As `dynome.inference.biclustering.paths.statistics` returns them.
+        As `dynome.inference.biclustering.paths.statistics` returns them, of auxiliary variables drawn at `current`.
     rng : numpy Generator
     temperature : float
         Power of the likelihood.
