@@ -8,28 +8,15 @@ missing observation (NaN) contributes nothing. A sibling law is a branch of each
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from dynome.dynamics.glm.elementary import exp, log1p
 from dynome.errors import Problems, listed
 from dynome.inference.biclustering.model import Array, Labels, Law
-
-_NEGATIVE_BINOMIAL, _POISSON, _BERNOULLI, _GAUSSIAN = range(4)
-_CODES: Final[dict[str, int]] = {
-    "negative_binomial": _NEGATIVE_BINOMIAL,
-    "poisson": _POISSON,
-    "bernoulli": _BERNOULLI,
-    "gaussian": _GAUSSIAN,
-}
-_TABLE: Final = 4096  # counts up to which terms without the predictor are looked up
-_FAR: Final = 700.0  # beyond, an exponential leaves the range of numbers
-_OPTIONS: Final[dict[str, Any]] = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+from dynome.inference.biclustering.observation_loops import CODES, pointwise, predictors, totals
 
 
 def predictor(coefficient: Array, latent: Array, cluster: Labels) -> Array:
@@ -54,21 +41,7 @@ def predictor(coefficient: Array, latent: Array, cluster: Labels) -> Array:
     array([[ 3.5, -1. ]])
     """
     given = (coefficient, latent.transpose(1, 2, 0), cluster)
-    return _predictor(*map(np.ascontiguousarray, given))  # type: ignore[no-any-return]
-
-
-@njit(parallel=True, **_OPTIONS)
-def _predictor(coefficient, paths, cluster):  # type: ignore[no-untyped-def]
-    out = np.empty((coefficient.shape[0], paths.shape[2]))
-    for i in prange(coefficient.shape[0]):
-        path = paths[cluster[i]]
-        for t in range(out.shape[1]):
-            out[i, t] = coefficient[i, 0] + path[0, t]
-        for f in range(1, coefficient.shape[1]):
-            loading = coefficient[i, f]
-            for t in range(out.shape[1]):
-                out[i, t] += loading * path[f, t]
-    return out
+    return predictors(*map(np.ascontiguousarray, given))  # type: ignore[no-any-return]
 
 
 def pointwise_log_likelihood(y: Array, psi: Array, law: Law, dispersion: Array) -> Array:
@@ -94,7 +67,7 @@ def pointwise_log_likelihood(y: Array, psi: Array, law: Law, dispersion: Array) 
     >>> pointwise_log_likelihood(np.array([[0.0, np.nan]]), np.zeros((1, 2)), "poisson", np.ones(1))
     array([[-1., nan]])
     """
-    return _pointwise(y, psi, _CODES[law], dispersion)  # type: ignore[no-any-return]
+    return pointwise(y, psi, CODES[law], dispersion)  # type: ignore[no-any-return]
 
 
 def log_likelihood(y: Array, psi: Array, law: Law, dispersion: Array) -> Array:
@@ -115,82 +88,7 @@ def log_likelihood(y: Array, psi: Array, law: Law, dispersion: Array) -> Array:
     >>> log_likelihood(np.array([[0.0, np.nan]]), np.zeros((1, 2)), "poisson", np.ones(1))
     array([-1.])
     """
-    return _totals(y, psi, _CODES[law], dispersion)  # type: ignore[no-any-return]
-
-
-@njit(parallel=True, **_OPTIONS)
-def _pointwise(y, psi, law, dispersion):  # type: ignore[no-untyped-def]
-    out = np.empty_like(psi)
-    for i in prange(y.shape[0]):
-        _terms(y[i], psi[i], law, dispersion[i], out[i])
-        _add_constants(y[i], law, dispersion[i], out[i])
-        for t in range(y.shape[1]):
-            if np.isnan(y[i, t]):
-                out[i, t] = np.nan
-    return out
-
-
-@njit(parallel=True, **_OPTIONS)
-def _totals(y, psi, law, dispersion):  # type: ignore[no-untyped-def]
-    out = np.empty(y.shape[0])
-    for i in prange(y.shape[0]):
-        terms = np.empty(y.shape[1])
-        _terms(y[i], psi[i], law, dispersion[i], terms)
-        _add_constants(y[i], law, dispersion[i], terms)
-        out[i] = terms.sum()
-    return out
-
-
-@njit(**_OPTIONS)
-def _terms(y, psi, law, dispersion, out):  # type: ignore[no-untyped-def]
-    """Terms that hold the predictor; 0 where missing. One vectorised loop a law."""
-    if law == _NEGATIVE_BINOMIAL:
-        shift = np.log(dispersion)
-        for t in range(y.size):
-            eta = psi[t] - shift
-            softplus = max(eta, 0.0) + log1p(exp(-min(abs(eta), _FAR)))
-            value = y[t] * eta - (y[t] + dispersion) * softplus
-            out[t] = value if y[t] == y[t] else 0.0
-    elif law == _POISSON:
-        for t in range(y.size):
-            value = y[t] * psi[t] - exp(min(max(psi[t], -_FAR), _FAR))
-            out[t] = value if y[t] == y[t] else 0.0
-    elif law == _BERNOULLI:
-        for t in range(y.size):
-            softplus = max(psi[t], 0.0) + log1p(exp(-min(abs(psi[t]), _FAR)))
-            value = y[t] * psi[t] - softplus
-            out[t] = value if y[t] == y[t] else 0.0
-    else:
-        scale, constant = 0.5 / dispersion, 0.5 * np.log(2 * np.pi * dispersion)
-        for t in range(y.size):
-            gap = y[t] - psi[t]
-            out[t] = -scale * gap * gap - constant if y[t] == y[t] else 0.0
-
-
-@njit(**_OPTIONS)
-def _add_constants(y, law, dispersion, out):  # type: ignore[no-untyped-def]
-    """Add the terms of counts that do not hold the predictor."""
-    if law > _POISSON:
-        return
-    largest = 0.0
-    for t in range(y.size):
-        largest = max(largest, y[t]) if y[t] == y[t] else largest
-    table = np.zeros(int(min(largest, _TABLE - 1)) + 1)
-    for k in range(1, table.size):
-        table[k] = table[k - 1] - np.log(k)
-        if law == _NEGATIVE_BINOMIAL:
-            table[k] += np.log(dispersion + (k - 1))
-    for t in range(y.size):
-        if y[t] == y[t]:
-            out[t] += table[int(y[t])] if y[t] < table.size else _constant(y[t], law, dispersion)
-
-
-@njit(**_OPTIONS)
-def _constant(y, law, dispersion):  # type: ignore[no-untyped-def]
-    value = -math.lgamma(y + 1)
-    if law == _NEGATIVE_BINOMIAL:
-        value += math.lgamma(y + dispersion) - math.lgamma(dispersion)
-    return value
+    return totals(y, psi, CODES[law], dispersion)  # type: ignore[no-any-return]
 
 
 def mean_of(psi: Array, law: Law) -> Array:
