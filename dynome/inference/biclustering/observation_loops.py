@@ -24,6 +24,7 @@ _OPTIONS: Final[dict[str, Any]] = {"cache": True, "nogil": True, "fastmath": {"c
 
 @njit(parallel=True, **_OPTIONS)
 def predictors(coefficient, paths, cluster):  # type: ignore[no-untyped-def]
+    """Predictor of every node from the paths (n_cluster, q, n_bin) of the clusters."""
     out = np.empty((coefficient.shape[0], paths.shape[2]))
     for i in prange(coefficient.shape[0]):
         path = paths[cluster[i]]
@@ -38,6 +39,7 @@ def predictors(coefficient, paths, cluster):  # type: ignore[no-untyped-def]
 
 @njit(parallel=True, **_OPTIONS)
 def pointwise(y, psi, law, dispersion):  # type: ignore[no-untyped-def]
+    """Log likelihood of every observation, NaN where it is missing."""
     out = np.empty_like(psi)
     for i in prange(y.shape[0]):
         _terms(y[i], psi[i], law, dispersion[i], out[i])
@@ -50,6 +52,7 @@ def pointwise(y, psi, law, dispersion):  # type: ignore[no-untyped-def]
 
 @njit(parallel=True, **_OPTIONS)
 def totals(y, psi, law, dispersion):  # type: ignore[no-untyped-def]
+    """Log likelihood of every node."""
     out = np.empty(y.shape[0])
     for i in prange(y.shape[0]):
         terms = np.empty(y.shape[1])
