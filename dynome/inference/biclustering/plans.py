@@ -1,0 +1,143 @@
+"""A chain as plain data: what a process needs to run it, and to go on with it."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dynome import seeds
+from dynome.inference.biclustering.chains import ChainRun, run_chain
+from dynome.inference.biclustering.model import Data, Hyper, State
+from dynome.inference.biclustering.prior_draws import prior_start
+from dynome.inference.biclustering.starting import started
+from dynome.inference.biclustering.storage import MemoryRecorder, Stats, ZarrRecorder
+from dynome.inference.biclustering.sweep import Schedule, sweep
+from dynome.inference.biclustering.tempering import ladder, tempered_sweep
+
+
+class Plan(NamedTuple):
+    """Everything that chains share.
+
+    Attributes
+    ----------
+    data : Data
+    hyper : Hyper
+    schedule : Schedule
+    n_clusters : int or None
+        Fixed number of clusters.
+    start : {"data", "prior"}
+    n_temperatures : int
+    coldest : float
+        Smallest power of the likelihood.
+    settling : int
+        First sweeps, in which bins and clusters keep their places.
+    n_tune, n_draws, thin, latent_every, checkpoint_every : int
+    out : str or None
+        Folder of draws and checkpoints.
+    random_state : int
+    """
+
+    data: Data
+    hyper: Hyper
+    schedule: Schedule
+    n_clusters: int | None
+    start: str
+    n_temperatures: int
+    coldest: float
+    settling: int
+    n_tune: int
+    n_draws: int
+    thin: int
+    latent_every: int
+    checkpoint_every: int
+    out: str | None
+    random_state: int
+
+
+def chain_run(k: int, plan: Plan, former: ChainRun | None = None) -> ChainRun:
+    """Run a chain from its start, from its checkpoint on disk, or from where an earlier run ended.
+
+    Parameters
+    ----------
+    k : int
+        Which chain.
+    plan : Plan
+    former : ChainRun or None
+        An earlier run, in memory.
+
+    Returns
+    -------
+    ChainRun
+    """
+    recorder: Any = MemoryRecorder(former.recorded) if former is not None else MemoryRecorder()
+    checkpoint = None
+    if plan.out is not None:
+        folder = Path(plan.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        recorder, checkpoint = ZarrRecorder(folder / f"chain_{k}.zarr"), folder / f"chain_{k}.npz"
+    tempered = plan.n_temperatures > 1
+    return run_chain(
+        partial(tempered_step, plan=plan) if tempered else partial(step, plan=plan),
+        former.end if former is not None else partial(first_point, plan=plan),
+        seeds.generator(plan.random_state, "chain", k) if former is None else None,
+        plan.n_draws,
+        n_tune=plan.n_tune,
+        thin=plan.thin,
+        latent_every=plan.latent_every,
+        recorder=recorder,
+        checkpoint_path=checkpoint,
+        checkpoint_every=plan.checkpoint_every,
+        fingerprint=f"{fingerprint(plan)}-{k}",
+        point=coldest_state if tempered else None,
+    )
+
+
+def step(state: State, rng: np.random.Generator, number: int, *, plan: Plan) -> tuple[State, Stats]:
+    """One sweep, as `run_chain` wants it."""
+    state, moves = sweep(state, plan.data, *_settled(plan, number, rng))
+    return state, moves._asdict()
+
+
+def tempered_step(
+    states: tuple[State, ...], rng: np.random.Generator, number: int, *, plan: Plan
+) -> tuple[tuple[State, ...], Stats]:
+    """One sweep of tempered chains."""
+    hyper, rng, schedule = _settled(plan, number, rng)
+    powers = ladder(plan.n_temperatures, plan.coldest)
+    states, moves, exchanged = tempered_sweep(tuple(states), plan.data, hyper, rng, powers, schedule)
+    return states, moves._asdict() | {"exchanged": exchanged}
+
+
+def first_point(rng: np.random.Generator, *, plan: Plan) -> Any:
+    """Where a chain starts; every rung of a tempered one starts there."""
+    if plan.start == "prior":
+        point = prior_start(plan.data, plan.hyper, rng)
+    else:
+        point = started(plan.data, plan.hyper, rng, n_clusters=plan.n_clusters)
+    return (point,) * plan.n_temperatures if plan.n_temperatures > 1 else point
+
+
+def fingerprint(plan: Plan) -> str:
+    """Of everything that a sweep depends on."""
+    told = plan._replace(data=None, n_draws=0, checkpoint_every=0, out=None)  # type: ignore[arg-type]
+    text = hashlib.sha256(repr(told).encode())
+    text.update(plan.data.y.tobytes())
+    text.update(plan.data.starts.tobytes())
+    text.update(plan.data.law.encode())
+    return text.hexdigest()[:16]
+
+
+def _settled(plan: Plan, number: int, rng: np.random.Generator) -> tuple[Hyper, np.random.Generator, Schedule]:
+    """Hyper-parameters and moves of a sweep; a start first settles, with the number of clusters and states it has."""
+    if number >= plan.settling or plan.start == "prior":
+        return plan.hyper, rng, plan.schedule
+    return plan.hyper._replace(n_auxiliary=0), rng, plan.schedule._replace(states=False)
+
+
+def coldest_state(states: tuple[State, ...]) -> State:
+    """The chain itself among tempered ones."""
+    return states[0]
