@@ -170,11 +170,14 @@ def _convergence(values: Array) -> dict[str, float]:
     if (np.ptp(values, axis=1) == 0).all():
         return missing | {"r_hat": math.inf}
     arviz: Any = require("arviz", extra="bayes")
-    return {
-        "r_hat": float(arviz.rhat(values)),
-        "ess_bulk": float(arviz.ess(values, method="bulk")),
-        "ess_tail": float(arviz.ess(values, method="tail")),
-    }
+    # Folded around its median, an even split of two values is constant, of which ArviZ divides by the variance.
+    with np.errstate(all="ignore"):
+        ranked = float(arviz.rhat(values))
+        return {
+            "r_hat": ranked if math.isfinite(ranked) else float(arviz.rhat(values, method="split")),
+            "ess_bulk": float(arviz.ess(values, method="bulk")),
+            "ess_tail": float(arviz.ess(values, method="tail")),
+        }
 
 
 def _entropies(labels: NDArray[np.integer]) -> Array:
@@ -182,7 +185,8 @@ def _entropies(labels: NDArray[np.integer]) -> Array:
     count = np.zeros((*labels.shape[:2], int(labels.max()) + 1))
     for k in range(count.shape[-1]):
         count[..., k] = (labels == k).sum(axis=-1)
-    share = count / count.sum(axis=-1, keepdims=True)
+    # Sorted, so that a partition under other names has the same entropy to the last bit, and ties in rank stay ties.
+    share = np.sort(count, axis=-1) / count.sum(axis=-1, keepdims=True)
     return np.asarray(-(share * np.log(np.where(share > 0, share, 1.0))).sum(axis=-1))
 
 
