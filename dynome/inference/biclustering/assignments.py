@@ -21,9 +21,10 @@ import numpy as np
 from dynome.inference.biclustering.assignment_loops import DEGREES, scan
 from dynome.inference.biclustering.births import Births, Clusters, Sequence, offered
 from dynome.inference.biclustering.dynamics import draw_dynamics
-from dynome.inference.biclustering.evidence import Fit, Trials, as_paths, as_trials, coefficient_prior, paths_evidence
+from dynome.inference.biclustering.evidence import Fit, coefficient_prior, paths_evidence
 from dynome.inference.biclustering.model import Array, Data, Hyper, Labels, State
 from dynome.inference.biclustering.partition_prior import log_birth_weights
+from dynome.inference.biclustering.trials import Trials, as_paths, as_trials
 
 _OFFERED_BINS: Final = 100_000  # new paths cost time in proportion to their bins: so many bins a pass
 

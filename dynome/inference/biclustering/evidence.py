@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from dynome.inference.biclustering.evidence_loops import (
     BLOCK,
     GAUSSIAN,
-    LOGISTIC,
     N_BUFFERS,
     POISSON,
     factorize,
@@ -28,11 +27,13 @@ from dynome.inference.biclustering.evidence_loops import (
     solve,
 )
 from dynome.inference.biclustering.model import Array, Data, Hyper
+from dynome.inference.biclustering.trials import Trials, as_paths, as_trials
 
 _STRIDE, _COARSE_FROM = 8, 2048  # Newton starts on every 8th bin of long recordings
 _PASSES, _HALVINGS = 50, 30
 _WORTH_SHARING = 300_000  # numbers of the paths that all nodes read: below, threads cost more than they save
-_FAR, _NEAR = 1e-1, 1e-4  # squared steps, in units of the posterior's spread
+_FAR, _NEAR, _SURE = 1e-1, 1e-3, 1e2  # squared steps, in units of the posterior's spread
+_HOPELESS = 40.0  # nats below the best cluster: less than rounding errors
 _OPTIONS: Final = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
 
 
@@ -52,58 +53,6 @@ class Fit(NamedTuple):
     mean: Array
     factor: Array
     log_evidence: Array
-
-
-class Trials(NamedTuple):
-    """Observations as `dynome.inference.biclustering.evidence_loops` takes them.
-
-    Attributes
-    ----------
-    linear, trials : (n_node, n_bin)
-        0 where missing; multiplied by the temperature.
-    shift : (n_node,)
-        What is taken from the predictor.
-    family : int
-    """
-
-    linear: Array
-    trials: Array
-    shift: Array
-    family: int
-
-
-def as_trials(data: Data, dispersion: Array, *, temperature: float = 1.0) -> Trials:
-    """Observations in the form in which the passes over them are compiled.
-
-    Parameters
-    ----------
-    data : Data
-    dispersion : (n_node,)
-    temperature : float
-        Power of the likelihood.
-
-    Returns
-    -------
-    Trials
-    """
-    seen = ~np.isnan(data.y)
-    y = np.where(seen, data.y, 0.0)
-    none = np.zeros(dispersion.size)
-    if data.law == "gaussian":
-        trials = temperature * seen / dispersion[:, None]
-        return Trials(trials * y, trials, none, GAUSSIAN)
-    if data.law == "poisson":
-        return Trials(temperature * y, temperature * seen, none, POISSON)
-    if data.law == "bernoulli":
-        return Trials(temperature * y, temperature * seen, none, LOGISTIC)
-    return Trials(temperature * y, temperature * (y + dispersion[:, None]) * seen, np.log(dispersion), LOGISTIC)
-
-
-def as_paths(latent: Array, active: NDArray[np.bool_]) -> Array:
-    """Latents as (n_cluster, 1 + n_factor, n_bin), C-contiguous, inactive factors 0."""
-    read = np.c_[np.ones(len(active), bool), active]
-    paths: Array = np.ascontiguousarray((latent * read).transpose(1, 2, 0))
-    return paths
 
 
 def evidence(
@@ -133,7 +82,8 @@ def evidence(
     -------
     Fit
         A function of the arguments only: Newton's method starts afresh, so that proposals from it are independent of
-        where a chain has been. Nodes are shared among numba's threads.
+        where a chain has been. Nodes are shared among numba's threads. In long recordings, a cluster more than 40
+        nats below the node's best one is left after one step on all bins.
 
     Examples
     --------
@@ -194,19 +144,27 @@ def _fits_alone(trials, paths, coarse_trials, coarse_paths, shift, family, prior
 @njit(**_OPTIONS)
 def _fit_node(i, trials, paths, coarse_trials, coarse_paths, shift, family, prior, level, fit):  # type: ignore[no-untyped-def]
     linear, count = trials[0][i], trials[1][i]
+    mean, factor, log_evidence = fit[0][i], fit[1][i], fit[2][i]
     share = coarse_trials[0].shape[1] / linear.size
     buffer = np.empty((N_BUFFERS, BLOCK))
     begun = 0.0 if family == GAUSSIAN else _begun(linear, count, family) + shift[i]
-    for j in range(paths.shape[0]):
-        mean, factor = fit[0][i, j], fit[1][i, j]
-        mean[:] = prior[0]
+    size, least = np.empty(paths.shape[0]), -np.inf
+    for j in range(size.size):
+        mean[j] = prior[0]
         if family != GAUSSIAN:
-            mean[0] = begun - level[j]
-        if share < 1:
+            mean[j, 0] = begun - level[j]
             few = coarse_trials[0][i], coarse_trials[1][i], coarse_paths[j], shift[i], family
-            _climb(*few, prior[0], share * prior[1], _FAR, mean, factor, buffer)
-        every = linear, count, paths[j], shift[i], family
-        fit[2][i, j] = _climb(*every, prior[0], prior[1], _NEAR, mean, factor, buffer)
+            _climb(*few, prior[0], share * prior[1], False, _FAR, _PASSES, mean[j], factor[j], buffer)
+        log_evidence[j], size[j] = _climb(
+            linear, count, paths[j], shift[i], family, *prior, True, _NEAR, 1, mean[j], factor[j], buffer
+        )
+        least = max(least, log_evidence[j] - 0.5 * size[j])
+    for j in range(size.size):
+        hopeless = share < 1 and size[j] < _SURE and log_evidence[j] < least - _HOPELESS
+        if size[j] >= _NEAR and not hopeless and family != GAUSSIAN:
+            log_evidence[j], _ = _climb(
+                linear, count, paths[j], shift[i], family, *prior, True, _NEAR, _PASSES, mean[j], factor[j], buffer
+            )
 
 
 @njit(**_OPTIONS)
@@ -228,37 +186,36 @@ def _begun(linear, trials, family):  # type: ignore[no-untyped-def]
 
 @njit(**_OPTIONS)
 def _climb(  # type: ignore[no-untyped-def]
-    linear, trials, path, shift, family, prior_mean, prior_precision, tolerance, coefficient, factor, buffer
-):
-    """Newton's method to the most probable coefficients, in place; Laplace's log evidence there.
+    linear, trials, path, shift, family, prior_mean, prior_precision, valued, tolerance, n_passes, coefficient, factor,
+    buffer,
+):  # fmt: skip
+    """Newton's method to the most probable coefficients, in place; Laplace's log evidence, and the last squared step.
 
     A step is halved until the slope along it does not grow in size. For a concave function this cannot overshoot far,
-    and it spares the log likelihood.
+    and it spares the log likelihood, which counts in the last pass alone.
     """
     q = coefficient.size
-    score, information, step, trial = np.empty(q), np.empty((q, q)), np.empty(q), coefficient.copy()
+    score, information, step, trial = np.empty(q), np.empty((q, q)), np.zeros(q), coefficient.copy()
     before, size, scale, value, half = np.inf, 0.0, 1.0, 0.0, 0.0
-    for k in range(_PASSES):
-        valued = family == GAUSSIAN or before < _FAR
+    for _ in range(n_passes):
         value = slopes(linear, trials, path, trial, shift, family, valued, buffer, score, information)
+        along = 0.0
         for f in range(q):
             gap = trial[f] - prior_mean[f]
             score[f] -= prior_precision[f] * gap
             information[f, f] += prior_precision[f]
             value -= 0.5 * prior_precision[f] * gap * gap
-        along = 0.0
-        for f in range(q):
-            along += score[f] * step[f] if k > 0 else 0.0
-        if k > 0 and not -along <= before and scale > 2.0**-_HALVINGS:
+            along += score[f] * step[f]
+        if -along > before and scale > 2.0**-_HALVINGS:
             scale *= 0.5
             trial[:] = coefficient + scale * step
             continue
         coefficient[:] = trial
         half = factorize(information, factor)
         size = solve(factor, score, step)
-        if family == GAUSSIAN or (size < tolerance and (valued or tolerance == _FAR)):
+        if size < tolerance:
             break
         before, scale = size, 1.0
         trial[:] = coefficient + step
     coefficient += step
-    return value + 0.5 * size + 0.5 * np.log(prior_precision).sum() - half
+    return value + 0.5 * size + 0.5 * np.log(prior_precision).sum() - half, size

@@ -55,9 +55,17 @@ def slopes(linear, trials, path, coefficient, shift, family, valued, buffer, sco
         eta, weight, slope, product = buffer[0, :n], buffer[1, :n], buffer[2, :n], buffer[3, :n]
         b, a = linear[first:last], trials[first:last]
         _predict(path, first, last, coefficient, shift, eta)
-        if valued:
+        if valued and family == LOGISTIC:
+            _soften(eta, slope, product)
+            value += _dot(b, eta) - _dot(a, product)
+        elif valued:
             value += _value(b, a, eta, family, weight)
+        else:
+            _squash(eta, family, slope)
         _differentiate(b, a, eta, family, slope, weight)
+        if q == 3:
+            _add_pair(slope, weight, path[1, first:last], path[2, first:last], score, information)
+            continue
         score[0] += _sum(slope)
         information[0, 0] += _sum(weight)
         for f in range(1, q):
@@ -97,14 +105,33 @@ def _value(linear, trials, eta, family, work):  # type: ignore[no-untyped-def]
 
 
 @njit(**_OPTIONS)
-def _differentiate(linear, trials, eta, family, slope, weight):  # type: ignore[no-untyped-def]
+def _squash(eta, family, rest):  # type: ignore[no-untyped-def]
+    """Logistic function of the size of `eta`."""
     if family == LOGISTIC:
         for t in range(eta.size):
-            u = exp(-min(abs(eta[t]), _FAR))
-            rest = 1.0 / (1.0 + u)
-            success = rest if eta[t] >= 0.0 else u * rest
-            slope[t] = success
-            weight[t] = u * rest * rest
+            rest[t] = 1.0 / (1.0 + exp(-min(abs(eta[t]), _FAR)))
+
+
+@njit(**_OPTIONS)
+def _soften(eta, rest, softplus):  # type: ignore[no-untyped-def]
+    """The same, with log(1 + exp(eta))."""
+    for t in range(eta.size):
+        softplus[t] = exp(-min(abs(eta[t]), _FAR))
+    for t in range(eta.size):
+        value, rest[t] = log1p_and_reciprocal(softplus[t])
+        softplus[t] = value
+    for t in range(eta.size):
+        softplus[t] += max(eta[t], 0.0)
+
+
+@njit(**_OPTIONS)
+def _differentiate(linear, trials, eta, family, slope, weight):  # type: ignore[no-untyped-def]
+    """Slope and weight of every bin; `slope` comes as the logistic function of the size of `eta`."""
+    if family == LOGISTIC:
+        for t in range(eta.size):
+            rest = slope[t]
+            weight[t] = rest * (1.0 - rest)
+            slope[t] = rest if eta[t] >= 0.0 else 1.0 - rest
         for t in range(eta.size):
             slope[t] = linear[t] - trials[t] * slope[t]
             weight[t] *= trials[t]
@@ -133,6 +160,33 @@ def _dot(x, y):  # type: ignore[no-untyped-def]
     for t in range(x.size):
         total += x[t] * y[t]
     return total
+
+
+@njit(**_SUMS)
+def _add_pair(slope, weight, x, y, score, information):  # type: ignore[no-untyped-def]
+    """Score and information of a bias and two loadings, the common case, in one loop that only reads."""
+    s0 = s1 = s2 = h00 = h10 = h11 = h20 = h21 = h22 = 0.0
+    for t in range(slope.size):
+        s, w = slope[t], weight[t]
+        wx, wy = w * x[t], w * y[t]
+        s0 += s
+        s1 += s * x[t]
+        s2 += s * y[t]
+        h00 += w
+        h10 += wx
+        h11 += wx * x[t]
+        h20 += wy
+        h21 += wy * x[t]
+        h22 += wy * y[t]
+    score[0] += s0
+    score[1] += s1
+    score[2] += s2
+    information[0, 0] += h00
+    information[1, 0] += h10
+    information[1, 1] += h11
+    information[2, 0] += h20
+    information[2, 1] += h21
+    information[2, 2] += h22
 
 
 @njit(**_OPTIONS)
