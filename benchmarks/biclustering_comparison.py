@@ -32,12 +32,12 @@ def simulation(seed: int) -> xr.Dataset:
     return dy.datasets.make_biclusters(random_state=seed)
 
 
-def mouse(width: int, most: int) -> xr.Dataset:
+def mouse(width: int, most: int, trials: int | None) -> xr.Dataset:
     """The most active neurons of the first session, `width` bins of a trial together, the rest of a trial left out."""
     recording = next(iter(dy.study.sessions(dy.datasets.fetch_mouse_visual_cortex()).values()))
     rank = np.argsort(-recording.spike_count.mean("time").to_numpy(), kind="stable")
     recording = recording.isel(node=np.sort(rank[:most]))
-    bins = np.arange(recording.sizes["time"]).reshape(-1, N_BINS)[:, : N_BINS // width * width]
+    bins = np.arange(recording.sizes["time"]).reshape(-1, N_BINS)[:trials, : N_BINS // width * width]
     groups = bins.reshape(-1, width)
     found = recording.isel(time=groups[:, 0])[["spike_count"]]
     return found.assign(spike_count=found.spike_count.copy(data=recording.spike_count.to_numpy()[groups].sum(axis=1)))
@@ -65,9 +65,9 @@ def printed(table: xr.Dataset, title: str, truth: float | None) -> None:
         print(f"| {name} | {score:.4f} | {bits:+.3f} | {gap} | {float(row.seconds.sum()):.0f} |", flush=True)
 
 
-def model_of(sweeps: int) -> Any:
+def model_of(sweeps: int, chains: int) -> Any:
     return dy.inference.Biclustering(
-        n_factors=2, n_states=8, dynamics="block", n_tune=sweeps // 2, n_draws=sweeps // 2, n_chains=2
+        n_factors=2, n_states=8, n_tune=sweeps // 3, n_draws=sweeps - sweeps // 3, n_chains=chains, latent_every=2
     )
 
 
@@ -75,15 +75,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", nargs="*", default=["simulation", "mouse"])
     parser.add_argument("--sweeps", type=int, default=600)
+    parser.add_argument("--chains", type=int, default=2)
+    parser.add_argument("--held-out", nargs="+", default=["speckled", "stretches"])
+    parser.add_argument("--trials", type=int, default=None)
     parser.add_argument("--models", nargs="+", default=SIMPLE + SAMPLED)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--neurons", type=int, default=60)
     options = parser.parse_args()
     warnings.simplefilter("default")
-    given = model_of(options.sweeps) if set(options.models) & set(SAMPLED) else None
+    given = model_of(options.sweeps, options.chains) if set(options.models) & set(SAMPLED) else None
     for name in options.data:
-        data = simulation(options.seed) if name == "simulation" else mouse(4, options.neurons)
-        for held_out in ("speckled", "stretches"):
+        data = simulation(options.seed) if name == "simulation" else mouse(4, options.neurons, options.trials)
+        for held_out in options.held_out:
             table = dy.inference.compare_biclustering(
                 data, given, models=options.models, held_out=held_out, random_state=options.seed
             )

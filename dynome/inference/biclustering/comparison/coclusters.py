@@ -32,7 +32,7 @@ def block_mean(y: Array, size: int, task: Task) -> Array:
     Missing ones stand at the mean of their node while nodes and bins are clustered. Every pair of a cluster of nodes
     and one of bins is a block, so that the forecast is at least as good as that of the co-clusters alone.
     """
-    mean = node_means(y, task.law)
+    mean = node_means(y)
     seen = np.isfinite(y)
     rows, columns = np.zeros(len(y), dtype=int), np.zeros(y.shape[1], dtype=int)
     if size > 1:

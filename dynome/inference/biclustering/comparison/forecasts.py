@@ -123,7 +123,7 @@ def calibrated(y: Array, mean: Array, inner: Flags, law: Law) -> Calibration:
     def loss(theta: Array) -> float:
         found = _log_law(value, theta[0] + base + _slope(theta) * gap, np.exp(theta[2]), kind)
         # Where the inner hold-out is small, what it says of intercept and slope is not believed.
-        return -float(found.mean()) + (theta[0] ** 2 + (theta[1] - 1) ** 2) / max(value.size, 1)
+        return -float(found.mean()) + float(theta[0] ** 2 + (theta[1] - 1) ** 2) / max(value.size, 1)
 
     residual = float(np.var(value - base)) if kind == "gaussian" and value.size else 1.0
     start = np.array([0.0, 1.0, np.log(max(residual, 1e-8))])
