@@ -19,7 +19,7 @@ from dynome.inference.biclustering.continuing import runs_of
 from dynome.inference.biclustering.demands import add_data_problems, add_parameter_problems
 from dynome.inference.biclustering.diagnostics import summary, warn_if_chains_disagree
 from dynome.inference.biclustering.model import Data, Hyper, Law
-from dynome.inference.biclustering.plans import Plan, chain_run
+from dynome.inference.biclustering.plans import Plan, chain_run, coldest_state
 from dynome.inference.biclustering.results import results_tree
 from dynome.inference.biclustering.sweep import Schedule
 
@@ -98,7 +98,8 @@ class Biclustering(Estimator):
     Notes
     -----
     Missing observations are masked exactly. A node that never fires is kept; its rate is what the prior makes of so
-    many silent bins. Chains start from different points that the data suggest, and a warning says when they do not agree.
+    many silent bins. Chains start from different points that the data suggest, and a warning says when they do not
+    agree.
 
     The sampler is exact: every move leaves the posterior as it is, which Geweke's test checks for each. Wei (2024),
     arXiv:2309.02213; Miller and Harrison (2018), doi:10.1080/01621459.2016.1255636; Fox et al. (2011),
@@ -239,12 +240,12 @@ class Biclustering(Estimator):
             )
         sequences = stacked(results["observed_data"]["y"], subject=_SUBJECT)
         plan = self._plan(sequences, int(results.attrs["random_state"]))._replace(n_draws=n_draws)
-        formers = [None] * self.n_chains if plan.out is not None else runs_of(results)
+        formers = runs_of(results) if plan.out is None else None
         runs = run_chains(
             partial(_continued, plan=plan, formers=formers), self.n_chains, scheduler=self.scheduler, client=client
         )
-        self._with(runs, plan, sequences, begun)
-        return self.set_params(n_draws=n_draws)
+        self.n_draws = n_draws
+        return self._with(runs, plan, sequences, begun)
 
     def summary(self) -> pd.DataFrame:
         """Posterior means, R-hat and effective draws of what does not depend on labels, and agreement of the chains.
@@ -293,7 +294,7 @@ class Biclustering(Estimator):
         )
 
     def _with(self, runs: list[ChainRun], plan: Plan, sequences: Sequences, begun: float) -> Self:
-        point = (lambda states: states[0]) if plan.n_temperatures > 1 else None
+        point = coldest_state if plan.n_temperatures > 1 else None
         results = results_tree(runs, sequences, law=self.observation, point=point)
         table = summary(results)
         if self.n_chains > 1:
@@ -301,8 +302,9 @@ class Biclustering(Estimator):
         worst = table["r_hat"].max()
         converged = bool(worst < 1.05) if np.isfinite(worst) else self.n_chains > 1
         n_iter = plan.n_tune + plan.n_draws * plan.thin
-        return self._finish(results, started=begun, converged=converged, n_iter=n_iter, random_state=plan.random_state)
+        self._finish(results, started=begun, converged=converged, n_iter=n_iter, random_state=plan.random_state)
+        return self
 
 
-def _continued(k: int, *, plan: Plan, formers: list[ChainRun | None]) -> ChainRun:
-    return chain_run(k, plan, formers[k])
+def _continued(k: int, *, plan: Plan, formers: list[ChainRun] | None) -> ChainRun:
+    return chain_run(k, plan, None if formers is None else formers[k])
