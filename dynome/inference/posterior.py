@@ -91,7 +91,7 @@ def to_arviz(tree: xr.DataTree) -> Any:
     if not groups:
         found = listed(tree.children) or "none"
         raise InputError(f"expected groups such as posterior and sample_stats, found {found}")
-    if hasattr(arviz, "InferenceData"):
+    if int(str(arviz.__version__).split(".")[0]) < 1:
         return arviz.InferenceData(attrs=dict(tree.attrs), **groups)
     return xr.DataTree.from_dict({f"/{name}": dataset for name, dataset in groups.items()})
 

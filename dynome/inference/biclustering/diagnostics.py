@@ -176,7 +176,7 @@ def _convergence(values: Array) -> dict[str, float]:
         return {
             "r_hat": ranked if math.isfinite(ranked) else float(arviz.rhat(values, method="split")),
             "ess_bulk": float(arviz.ess(values, method="bulk")),
-            "ess_tail": float(arviz.ess(values, method="tail")),
+            "ess_tail": float(arviz.ess(values, method="tail", prob=(0.05, 0.95))),
         }
 
 
