@@ -29,7 +29,7 @@ from dynome.inference.biclustering.model import Array, Dynamics, Hyper, Labels
 from dynome.inference.biclustering.sequences import firsts
 from dynome.inference.biclustering.trials import Trials, as_paths
 
-_LARGEST: Final = 1e6  # a path that leaves this explains no observation: unstable dynamics are common in the prior
+_LARGEST: Final = 1e4  # neither taken nor left: unstable dynamics are common in the prior, and explain no observation
 
 
 class Clusters(NamedTuple):
@@ -102,9 +102,11 @@ def offered(
     """
     here = int(cluster[node])
     alone = bool(clusters.size[here] == 1)
+    if alone and np.abs(clusters.paths[here]).max() > _LARGEST:
+        return clusters, False
     fresh = _fresh(hyper.n_auxiliary - alone, sequence, hyper, rng)
     own = Trials(trials.linear[[node]], trials.trials[[node]], trials.shift[[node]], trials.family)
-    found = _tamed(paths_evidence(own, fresh.paths, hyper), fresh.paths)
+    found = _tame_evidence(own, fresh.paths, hyper)
     fit = Fit(*(np.concatenate([a[node], b[0]]) for a, b in zip(clusters.fit, found, strict=True)))
     there = _proposed(here, alone, clusters.size, births, fit.log_evidence, hyper.n_auxiliary, rng)
     paths = [
@@ -162,7 +164,7 @@ def prior_paths(sequence: Sequence, dynamics: Dynamics, rng: np.random.Generator
 
 @njit(cache=True)
 def _walk(path, matrix, offset, root, state, first):  # type: ignore[no-untyped-def]
-    """Turn noise into paths, in place. One that leaves the range of `_LARGEST` stays where it left."""
+    """Turn noise into paths, in place. One that is far beyond `_LARGEST` is kept finite, and as far."""
     n_bin, n_group, width = path.shape
     here = np.empty(width)
     for t in range(n_bin):
@@ -178,14 +180,14 @@ def _walk(path, matrix, offset, root, state, first):  # type: ignore[no-untyped-
                     value += root[s, g, a, b] * path[t, g, b]
                 here[a] = value
                 far |= abs(value) > 2 * _LARGEST
-            path[t, g] = path[t - 1, g] if far else here
+            path[t, g] = 2 * _LARGEST if far else here
 
 
-def _tamed(fit: Fit, paths: Array) -> Fit:
-    """No evidence for paths that no density can be trusted with."""
-    wild = np.abs(paths).max(axis=(1, 2), initial=0.0) > _LARGEST
-    value = np.where(wild | ~np.isfinite(fit.log_evidence), -np.inf, fit.log_evidence)
-    return fit._replace(log_evidence=value)
+def _tame_evidence(own: Trials, paths: Array, hyper: Hyper) -> Fit:
+    """Evidence of new paths; none for those that are too large, so that they are not taken."""
+    tame = np.abs(paths).max(axis=(1, 2), initial=0.0) <= _LARGEST
+    fit = paths_evidence(own, paths * tame[:, None, None], hyper)
+    return fit._replace(log_evidence=np.where(tame, fit.log_evidence, -np.inf))
 
 
 def _proposed(
