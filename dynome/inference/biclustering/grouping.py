@@ -32,7 +32,7 @@ _NEAREST = 8  # clusters with which a merge is tried
 _PASSES = 4
 _DIVISIBLE = 4  # nodes
 _DIRECTIONS = 6
-_GUESSES = 2
+_GUESSES = 5
 _FACTORS = (0.25, 0.4, 0.63, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0)
 
 
@@ -223,17 +223,17 @@ def _halves(
     values, vectors = np.linalg.eigh(signal.deviation @ signal.deviation.T)
     scores = vectors[:, -_DIRECTIONS:] * np.sqrt(np.maximum(values[-_DIRECTIONS:], 0.0))
     scores /= np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12)
-    found = []
-    for _ in range(_GUESSES):
-        label = clusters(scores, 2, rng)
-        fits = [_fresh(np.flatnonzero(label == j), signal, own, spread, state, hyper, rng) for j in np.unique(label)]
-        for _ in range(_PASSES):
-            before = fits
-            fits = moved(fits, signal.bias, own, spread, state, hyper)
-            if fits is before:
-                break
-        found.append(fits)
+    labels = [clusters(scores, 2, rng) for _ in range(_GUESSES)]
+    found = [
+        [_fresh(np.flatnonzero(label == j), signal, own, spread, state, hyper, rng) for j in np.unique(label)]
+        for label in {(label == label[0]).tobytes(): label for label in labels}.values()
+    ]
     best = max(found, key=lambda fits: sum(fit.score for fit in fits))
+    for _ in range(_PASSES):
+        before = best
+        best = moved(best, signal.bias, own, spread, state, hyper)
+        if best is before:
+            break
     return [fit._replace(nodes=nodes[fit.nodes]) for fit in best]
 
 

@@ -45,7 +45,8 @@ def searched(
     ----------
     fits : sequence of ClusterFit
     state : (n_bin,)
-        Without gaps; a state that empties is dropped.
+        Without gaps. A state that empties is dropped, but a single one is not returned for several: independent laws of
+        paths and dynamics score states too low, and the sampler joins them sooner than it divides one.
     data : Data
     dispersion : (n_node,)
     hyper : Hyper
@@ -56,7 +57,7 @@ def searched(
     best = found = refit(fits, state, data, dispersion, hyper)
     for _ in range(rounds):
         state = _without_gaps(segmentation(found, data, dispersion, hyper))
-        if np.array_equal(state, found.state):
+        if state.max() == 0 or np.array_equal(state, found.state):
             break
         found = refit(found.fits, state, data, dispersion, hyper)
         best = max(best, found, key=lambda one: one.score)
@@ -76,7 +77,7 @@ def best_of_restarts(
     Returns
     -------
     Found
-        A single state only where nothing else was asked for.
+        Of several states where several were asked for.
     """
     longest = int(np.diff(data.starts).max())
     found = []
@@ -87,7 +88,7 @@ def best_of_restarts(
     best = max(found, key=lambda one: one.score)
     while (joined := joined_states(best.fits, best.state, data.starts, hyper)).max() < best.state.max():
         fewer = searched(best.fits, joined, data, dispersion, hyper)
-        if fewer.score <= best.score or fewer.state.max() == 0:
+        if fewer.score <= best.score or joined.max() == 0:
             break
         best = fewer
     return searched(best.fits, best.state, data, dispersion, hyper)
