@@ -35,6 +35,19 @@ PLOTS = {
 }
 
 
+def part(tree: xr.DataTree, **places) -> xr.DataTree:
+    """The same positions of every group that has the dim."""
+    groups = {k: g.to_dataset().isel(places, missing_dims="ignore") for k, g in tree.children.items()}
+    return xr.DataTree.from_dict(groups)
+
+
+def times(tree: xr.DataTree, group: str, name: str, factor: float) -> xr.DataTree:
+    """One variable multiplied."""
+    groups = {k: g.to_dataset() for k, g in tree.children.items()}
+    groups[group] = groups[group].assign({name: groups[group][name] * factor})
+    return xr.DataTree.from_dict(groups)
+
+
 @pytest.fixture(params=PLOTS)
 def case(request):
     return getattr(dy.viz, request.param), request.getfixturevalue(PLOTS[request.param])
@@ -137,6 +150,17 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_history_kernels", lambda d: d * np.nan),
         ("plot_state_curve", lambda d: d.isel(n_states=[])),
         ("plot_state_curve", lambda d: d * np.nan),
+        ("plot_biclustering", lambda d: times(d, "observed_data", "y", np.nan)),
+        ("plot_biclustering", lambda d: part(d, node=[], other_node=[])),
+        ("plot_similarity", lambda d: part(d, node=[], other_node=[])),
+        ("plot_similarity", lambda d: times(d, "clustering", "node_similarity", np.nan)),
+        ("plot_raster", lambda d: times(d, "observed_data", "y", np.nan)),
+        ("plot_raster", lambda d: part(d, time=[], other_time=[])),
+        ("plot_latents", lambda d: times(d, "latent", "latent", np.nan)),
+        ("plot_latents", lambda d: part(d, latent_draw=[])),
+        ("plot_chain_counts", lambda d: part(d, draw=[])),
+        ("plot_node_uncertainty", lambda d: times(d, "clustering", "node_uncertainty", np.nan)),
+        ("plot_cluster_classes", lambda d: part(d, node=[], other_node=[])),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -199,6 +223,18 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_state_curve", lambda d: d.isel(n_states=[0])),
         ("plot_state_curve", lambda d: d.isel(n_states=[1], fold=[0])),
         ("plot_state_curve", lambda d: d.where(d.n_states != 3)),
+        ("plot_biclustering", lambda d: part(d, node=[0], other_node=[0])),
+        ("plot_biclustering", lambda d: part(d, time=[0], other_time=[0])),
+        ("plot_biclustering", lambda d: part(d, chain=[0], draw=[0], latent_draw=[0])),
+        ("plot_similarity", lambda d: part(d, node=[0], other_node=[0])),
+        ("plot_raster", lambda d: part(d, time=[0], other_time=[0])),
+        ("plot_raster", lambda d: times(d, "observed_data", "y", 0)),
+        ("plot_latents", lambda d: part(d, chain=[0], latent_draw=[0])),
+        ("plot_latents", lambda d: part(d, component=[0])),
+        ("plot_chain_counts", lambda d: part(d, chain=[0], draw=[0])),
+        ("plot_node_uncertainty", lambda d: part(d, node=[0], other_node=[0])),
+        ("plot_node_uncertainty", lambda d: times(d, "clustering", "node_uncertainty", 0)),
+        ("plot_cluster_classes", lambda d: part(d, node=[0], other_node=[0])),
     ],
 )
 def test_little_data_is_drawn(name, change, request):

@@ -163,8 +163,8 @@ def column_starts(bins: Bins) -> Labels:
 def over_bins(array: xr.DataArray, bins: Bins, others: Sequence[str]) -> NDArray[Any]:
     """Values ``(n_bin, *others)`` of an array over the leading dims, time and others."""
     ordered = array.transpose(*bins.leading, "time", *others)
-    values = ordered.to_numpy()
-    return values.reshape(-1, *(ordered.sizes[d] for d in others))[bins.keep]
+    length = int(np.prod([ordered.sizes[d] for d in (*bins.leading, "time")]))
+    return ordered.to_numpy().reshape(length, *(ordered.sizes[d] for d in others))[bins.keep]
 
 
 def averaged(values: Floats, columns: Labels) -> Floats:
