@@ -16,6 +16,7 @@ from dynome.inference.biclustering.model import Array, Labels
 from dynome.inference.biclustering.smoother import ExpectedTerms, applied, filtered, inverted
 
 _OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "fastmath": {"contract", "reassoc", "nsz"}}
+_HOPELESS = 1e300
 
 
 class Segmentation(NamedTuple):
@@ -91,6 +92,8 @@ def _searched(precision, linear, inside, link, before, push, pull, constant, log
                         try_law, try_half, room_a, room_b, room_c,
                     )  # fmt: skip
                     found += score[b] + constant[k] + log_transition[here, k]
+                    if np.isnan(found + ahead):  # a law that broke down: ordered last, where every slot is still set
+                        found, ahead = -_HOPELESS, 0.0
                     slot = b if k == here else n_kept + k
                     if k == here or found + ahead > new_value[slot]:
                         new_law[slot], new_half[slot] = try_law, try_half
