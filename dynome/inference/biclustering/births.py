@@ -180,7 +180,9 @@ def _walk(path, matrix, offset, root, state, first):  # type: ignore[no-untyped-
                     value += root[s, g, a, b] * path[t, g, b]
                 here[a] = value
                 far |= abs(value) > 2 * _LARGEST
-            path[t, g] = 2 * _LARGEST if far else here
+            if far:
+                here[:] = 2 * _LARGEST
+            path[t, g] = here
 
 
 def _tame_evidence(own: Trials, paths: Array, hyper: Hyper) -> Fit:
