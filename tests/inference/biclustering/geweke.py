@@ -64,7 +64,9 @@ def compared(runs: list[list[dict[str, float]]]) -> Verdict:
     names = list(runs[0][0])
     values = np.array([[list(step.values()) for step in chain] for chain in runs], dtype=float)
     if not np.isfinite(values).all():
-        raise ValueError(f"not finite: {[n for n, bad in zip(names, ~np.isfinite(values).all((0, 1))) if bad]}")
+        raise ValueError(
+            f"not finite: {[n for n, bad in zip(names, ~np.isfinite(values).all((0, 1)), strict=True) if bad]}"
+        )
     ranks = rankdata(values.reshape(-1, len(names)), axis=0).reshape(values.shape) / values[..., 0].size - 0.5
     both = np.concatenate([ranks, np.abs(ranks)], axis=-1)
     change = both[:, 1:].mean(1) - both[:, 0]

@@ -10,8 +10,8 @@ from dynome.inference.biclustering.dynamics import draw_dynamics, step_log_densi
 from dynome.inference.biclustering.hdp import updated_concentrations, updated_transitions
 from dynome.inference.biclustering.model import Data, Hyper, State
 from dynome.inference.biclustering.observations import predictor
-from dynome.inference.biclustering.paths import draw_latent, draw_windows, statistics
 from dynome.inference.biclustering.partition_prior import updated_partition_concentration
+from dynome.inference.biclustering.paths import draw_latent, draw_windows, statistics
 from dynome.inference.biclustering.scaling import rescaled
 from dynome.inference.biclustering.segments import updated_segments
 from dynome.inference.biclustering.split_merge import split_or_merge
