@@ -30,6 +30,7 @@ from dynome.inference.biclustering.working import Working
 _FEW, _SOME = 4, 8  # rounds of a fit
 _NEAREST = 8  # clusters with which a merge is tried
 _PASSES = 4
+_MOVES = 2
 _DIVISIBLE = 4  # nodes
 _DIRECTIONS = 6
 _GUESSES = 5
@@ -106,15 +107,15 @@ def settled(
     fits, whole = list(fits), set[bytes]()
     for _ in range(_PASSES):
         before = partition_of(fits, len(data.y))
-        fits = moved(fits, seen.bias, data, dispersion, state, hyper)
-        fits = moved(fits, seen.bias, data, dispersion, state, hyper)
         fits = merged(fits, seen, data, dispersion, state, hyper, rng, margin=margin)
+        for _ in range(_MOVES):
+            fits = moved(fits, seen.bias, data, dispersion, state, hyper)
         new = [fit for fit in fits if fit.nodes.tobytes() not in whole and fit.nodes.size >= _DIVISIBLE]
         fits = divided(fits, new, seen, data, dispersion, state, hyper, rng, margin=margin)
         whole |= {fit.nodes.tobytes() for fit in fits}
         if _same(before, partition_of(fits, len(data.y))):
             break
-    return fits
+    return moved(fits, seen.bias, data, dispersion, state, hyper)
 
 
 def moved(
@@ -203,7 +204,7 @@ def divided(
         rest = [other for other in out if other is not fit]
         gain = fit.score + _log_prior([*rest, fit], n_node, hyper)
         gain -= sum(part.score for part in parts) + _log_prior([*rest, *parts], n_node, hyper)
-        if len(parts) > 1 and gain <= margin:
+        if gain <= margin and len(parts) > 1 and min(part.nodes.size for part in parts) > 1:
             out = [*rest, *parts]
     return out
 
@@ -228,12 +229,12 @@ def _halves(
         [_fresh(np.flatnonzero(label == j), signal, own, spread, state, hyper, rng) for j in np.unique(label)]
         for label in {(label == label[0]).tobytes(): label for label in labels}.values()
     ]
-    best = max(found, key=lambda fits: sum(fit.score for fit in fits))
+    best = found = max(found, key=_total)
     for _ in range(_PASSES):
-        before = best
-        best = moved(best, signal.bias, own, spread, state, hyper)
-        if best is before:
+        before, found = found, moved(found, signal.bias, own, spread, state, hyper)
+        if found is before or min(fit.nodes.size for fit in found) < 2 or len(found) < 2:
             break
+        best = max(best, found, key=_total)
     return [fit._replace(nodes=nodes[fit.nodes]) for fit in best]
 
 
@@ -307,6 +308,10 @@ def _near(alive: dict[int, ClusterFit]) -> list[tuple[int, int]]:
     nearest = np.argsort(-likeness, axis=1)[:, : min(_NEAREST, len(names) - 1)]
     pairs = {(names[min(i, j)], names[max(i, j)]) for i, row in enumerate(nearest) for j in row}
     return sorted(pairs)
+
+
+def _total(fits: Sequence[ClusterFit]) -> float:
+    return sum(fit.score for fit in fits)
 
 
 def _log_prior(fits: Sequence[ClusterFit], n_node: int, hyper: Hyper) -> float:

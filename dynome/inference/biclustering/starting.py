@@ -31,7 +31,7 @@ from dynome.inference.biclustering.prior_draws import prior_start as prior_start
 from dynome.inference.biclustering.state_search import Found, best_of_restarts, refit, searched, segmentation
 from dynome.inference.biclustering.thinning import thinned, whole_fits
 
-_FIRST_MARGIN, _MARGIN = 25.0, 10.0  # nats that a merge must gain, before and after states are known
+_MARGIN = 30.0  # nats that a merge must gain: too many clusters are mended more easily than too few
 _WIDTHS = (7, 14)  # bins over which signals are smoothed
 _FIRST_DISPERSION = 5.0
 _STATES = (2, 2, 3, 3, 4, 6)  # of first guesses
@@ -100,7 +100,7 @@ def _clusters(
     if n_clusters is None:
         n_clusters = int(np.clip(np.round(n_node / 3 * rng.uniform(0.7, 1.3)), 2, 30))
     label = similar_nodes(seen.deviation, min(n_clusters, n_node))
-    fits = grouped(label, seen, data, dispersion, hyper, rng, margin=_FIRST_MARGIN)
+    fits = grouped(label, seen, data, dispersion, hyper, rng, margin=_MARGIN)
     return fits, updated_dispersion(fits, data, dispersion, hyper)
 
 
