@@ -11,12 +11,16 @@ import numpy as np
 
 from dynome import seeds
 from dynome.inference.biclustering.chains import ChainRun, run_chain
+from dynome.inference.biclustering.dynamics import draw_dynamics
+from dynome.inference.biclustering.grouping import signals, similar_nodes
 from dynome.inference.biclustering.model import Data, Hyper, State
 from dynome.inference.biclustering.prior_draws import prior_start
 from dynome.inference.biclustering.starting import started
 from dynome.inference.biclustering.storage import MemoryRecorder, Stats, ZarrRecorder
 from dynome.inference.biclustering.sweep import Schedule, sweep
 from dynome.inference.biclustering.tempering import ladder, tempered_sweep
+
+_WIDTH = 10  # bins over which signals are smoothed where nodes are put into a given number of clusters
 
 
 class Plan(NamedTuple):
@@ -118,7 +122,25 @@ def first_point(rng: np.random.Generator, *, plan: Plan) -> Any:
         point = prior_start(plan.data, plan.hyper, rng)
     else:
         point = started(plan.data, plan.hyper, rng, n_clusters=plan.n_clusters)
+    if plan.n_clusters is not None and point.latent.shape[1] != plan.n_clusters:
+        point = regrouped(point, plan, rng)
     return (point,) * plan.n_temperatures if plan.n_temperatures > 1 else point
+
+
+def regrouped(point: State, plan: Plan, rng: np.random.Generator) -> State:
+    """The point with the number of clusters that is asked for: nodes that look alike, on the path that most have."""
+    label = similar_nodes(signals(plan.data, _WIDTH).deviation, plan.n_clusters or 1)
+    label = np.unique(label, return_inverse=True)[1].astype(np.int64)
+    path = [int(np.bincount(point.cluster[label == j]).argmax()) for j in range(label.max() + 1)]
+    latent, active = np.ascontiguousarray(point.latent[:, path]), point.active[path]
+    read = np.column_stack([np.ones(label.size, dtype=bool), active[label]])
+    return point._replace(
+        cluster=label,
+        coefficient=np.where(read, point.coefficient, 0.0),
+        latent=latent,
+        active=active,
+        dynamics=draw_dynamics(latent, point.state, plan.data.starts, plan.hyper, rng, plan.hyper.n_states),
+    )
 
 
 def fingerprint(plan: Plan) -> str:
