@@ -97,6 +97,7 @@ def factor(
         If a block is not positive definite in double precision.
     """
     upper, half = np.empty((state.size, *terms.link.shape[1:])), np.zeros((state.size, *terms.push.shape[1:]))
+    precision, linear = np.ascontiguousarray(precision), np.ascontiguousarray(linear)
     total = _forward(precision, linear, latent, state, first, windows, *terms[:5], upper, half, _unit(half))
     if not np.isfinite(total):
         raise np.linalg.LinAlgError("the precision of the latents is not positive definite in double precision")

@@ -15,13 +15,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from scipy.special import multigammaln
 
 from dynome.inference.biclustering.model import Array, Dynamics, Hyper, Labels
 from dynome.inference.biclustering.sequences import firsts
+from dynome.inference.biclustering.transition_loops import add_squares, walk_path
 
-_STRETCH = 256  # bins whose noise under every state stays in cache
 _EPS = np.finfo(float).eps
 
 
@@ -255,15 +254,10 @@ def step_log_density(latent: Array, dynamics: Dynamics, starts: Labels) -> Array
     """
     whitened = _whitening(dynamics)
     n_state, n_group, width = dynamics.offset.shape
-    x = latent.reshape(len(latent), n_group, width).swapaxes(0, 1)
-    columns = whitened.matrix.transpose(1, 3, 0, 2).reshape(n_group, 2 * width + 1, n_state * width)
     out = np.zeros((len(latent), n_state))
-    for begin in range(1, len(latent), _STRETCH):
-        here = slice(begin, min(begin + _STRETCH, len(latent)))
-        steps = _steps(x, here) @ columns
-        steps *= steps
-        out[here] = steps.reshape(n_group, -1, n_state, width).sum((0, 3))
-    out *= -0.5
+    columns = np.ascontiguousarray(whitened.matrix.transpose(1, 2, 3, 0))
+    grouped = np.ascontiguousarray(latent).reshape(-1, n_group, width)
+    add_squares(grouped, firsts(starts), columns, out)
     out += whitened.constant
     out[starts[:-1]] = 0.0
     return out
@@ -286,25 +280,8 @@ def draw_path(state: Labels, dynamics: Dynamics, starts: Labels, rng: np.random.
     """
     root = np.linalg.cholesky(dynamics.noise)
     out = rng.standard_normal((state.size, *dynamics.offset.shape[1:]))
-    _walk(out, state, firsts(starts), dynamics.matrix, dynamics.offset, root)
+    walk_path(out, state, firsts(starts), dynamics.matrix, dynamics.offset, root)
     return out
-
-
-@njit(cache=True, error_model="numpy", nogil=True, fastmath={"contract", "reassoc"})
-def _walk(out, state, first, matrix, offset, root):  # type: ignore[no-untyped-def]
-    """Turn standard normal noise into a path, in place."""
-    n_bin, n_group, width = out.shape
-    for t in range(n_bin):
-        if not first[t]:
-            s = state[t]
-            for g in range(n_group):
-                for i in range(width - 1, -1, -1):
-                    value = offset[s, g, i]
-                    for j in range(width):
-                        value += matrix[s, g, i, j] * out[t - 1, g, j]
-                    for j in range(i + 1):
-                        value += root[s, g, i, j] * out[t, g, j]
-                    out[t, g, i] = value
 
 
 class _Whitening(NamedTuple):
@@ -322,11 +299,9 @@ def _whitening(dynamics: Dynamics) -> _Whitening:
     return _Whitening(np.concatenate([-moved, inverse_root], -1), log_root - size / 2 * np.log(2 * np.pi))
 
 
-def _steps(x: Array, bins: slice | Labels) -> Array:
+def _steps(x: Array, bins: Labels) -> Array:
     """Rows (before, 1, here) of the transitions into `bins`; x has the group first."""
-    before = slice(bins.start - 1, bins.stop - 1) if isinstance(bins, slice) else bins - 1
-    here = x[:, bins]
-    return np.concatenate([x[:, before], np.ones((*here.shape[:2], 1)), here], -1)
+    return np.concatenate([x[:, bins - 1], np.ones((len(x), bins.size, 1)), x[:, bins]], -1)
 
 
 def _entered(state: Labels, starts: Labels, n_states: int) -> list[Labels]:

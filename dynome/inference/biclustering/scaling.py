@@ -78,7 +78,8 @@ def rescaled(current: State, data: Data, hyper: Hyper, rng: np.random.Generator)
 
 def _evidence(mean: Array, precision: Array, scale: Array) -> Evidence:
     width = scale.shape[-1]
-    return Evidence(np.linalg.inv(precision), mean - np.eye(width, width + 1), np.linalg.inv(scale))
+    slope = mean - np.eye(width, width + 1)
+    return Evidence(np.asarray(np.linalg.inv(precision)), slope, np.asarray(np.linalg.inv(scale)))
 
 
 def _steps(active: NDArray[np.bool_], hyper: Hyper) -> Steps:
