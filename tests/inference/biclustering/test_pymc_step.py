@@ -117,18 +117,36 @@ def test_the_step_is_the_core_with_the_same_seed(pm):
 
 def test_nothing_of_a_chain_is_left_for_the_next_one(pm):
     model = small_model(free=())
-    with model:
-        draws = pm.sample(
-            draws=4, tune=2, chains=2, cores=1, step=[bicluster_step()], random_seed=[3, 3], progressbar=False,
-            compute_convergence_checks=False,
+    step = bicluster_step(model)
+    runs = []
+    for _ in range(2):
+        point = model.initial_point()
+        begun(step, 3)
+        for _ in range(3):
+            point, _ = step.step(point)
+        runs.append(point)
+    for name, value in runs[0].items():
+        np.testing.assert_array_equal(value, runs[1][name])
+
+
+def test_draws_are_labelled_and_the_same_with_the_same_seed(pm):
+    with small_model(free=()):
+        step = bicluster_step()
+        first, again = (
+            pm.sample(
+                draws=4, tune=2, chains=2, cores=1, step=[step], random_seed=3, progressbar=False,
+                compute_convergence_checks=False,
+            )
+            for _ in range(2)
         )  # fmt: skip
-    posterior, stats = draws["posterior"], draws["sample_stats"]
+    posterior, stats = first["posterior"], first["sample_stats"]
     for name in ("cluster", "bias", "loading", "dispersion", "state"):
-        np.testing.assert_array_equal(posterior[name][0], posterior[name][1])
+        np.testing.assert_array_equal(posterior[name], again["posterior"][name])
     assert posterior["loading"].dims == ("chain", "draw", "node", "factor")
     assert posterior["state"].dims == ("chain", "draw", "time")
     assert list(posterior["node"].values) == NODES
-    assert posterior["bias"][0].std("draw").min() > 0
+    assert float(posterior["bias"].std("draw").min()) > 0
+    assert not np.array_equal(posterior["bias"][0], posterior["bias"][1])
     assert stats["n_clusters"].shape == (2, 4)
 
 
@@ -149,7 +167,7 @@ def test_hyper_parameters_have_the_posterior_that_gibbs_sampling_on_a_grid_finds
     )
     with model:
         draws = pm.sample(
-            draws=500, tune=300, chains=1, cores=1, step=[bicluster_step()], random_seed=1, progressbar=False,
+            draws=200, tune=150, chains=1, cores=1, step=[bicluster_step()], random_seed=1, progressbar=False,
             compute_convergence_checks=False,
         )  # fmt: skip
     by_nuts = np.log(draws["posterior"]["bias_sd"].to_numpy().ravel())
@@ -157,7 +175,7 @@ def test_hyper_parameters_have_the_posterior_that_gibbs_sampling_on_a_grid_finds
     grid = np.geomspace(0.01, 6, 500)
     hyper = plan.hyper
     state, by_gibbs = started(plan.data, hyper, rng), []
-    for _ in range(800):
+    for _ in range(250):
         state, _ = sweep(state, plan.data, hyper, rng)
         log_p = norm.logpdf(state.coefficient[:, :1], hyper.bias_mean, grid).sum(0) + halfnorm.logpdf(grid)
         p = np.exp(log_p - log_p.max()) * grid  # points are even in the logarithm
@@ -168,9 +186,9 @@ def test_hyper_parameters_have_the_posterior_that_gibbs_sampling_on_a_grid_finds
         batches = np.asarray(x).reshape(20, -1).mean(1)
         return batches.mean(), batches.std(ddof=1) / np.sqrt(20)
 
-    (a, error_a), (b, error_b) = mean_and_error(by_nuts), mean_and_error(by_gibbs[300:])
+    (a, error_a), (b, error_b) = mean_and_error(by_nuts), mean_and_error(by_gibbs[50:])
     assert abs(a - b) < 4 * np.hypot(error_a, error_b)
-    assert np.hypot(error_a, error_b) < 0.2
+    assert np.hypot(error_a, error_b) < 0.4
 
 
 def test_the_prior_is_told_in_counts(pm):
@@ -184,7 +202,7 @@ def test_the_prior_is_told_in_counts(pm):
 
 def test_all_problems_of_a_model_are_told_at_once(pm):
     with pytest.raises(
-        InputError, match=r"(?s)got 'alpha'.*noise_scale must be positive.*n_factors must be at least 1"
+        InputError, match=r"(?s)got 'alpha'.*n_factors must be at least 1.*noise_scale must be positive"
     ):
         build_model(counts(), n_factors=0, free=["alpha"], noise_scale=0.0)
     with pytest.raises(InputError, match="adapt_factors"):
