@@ -5,7 +5,6 @@ import pytest
 
 import dynome as dy
 
-
 CASES = [(1, "data", "block"), (1, "prior", "coupled"), (2, "data", "block")]
 
 
