@@ -35,7 +35,7 @@ _SMOOTHING_BINS = 9
 _LARGEST_LOG_ODDS = 6.0
 _LEVEL_SD = 0.3  # of shifts between the level of a path and the biases of its nodes
 _NEWTON_STEPS = 4
-_TRUSTED_BINS = 20.0
+_TRUSTED_BINS = 2.0  # more was measured to be accepted less often
 _FARTHEST_STEP = 2.0
 
 
@@ -47,14 +47,11 @@ class Pair(NamedTuple):
     keeper, leader : int
     nodes : (n_pair_node,)
         Of both clusters, in increasing order; with `keeper` and `leader`.
-    kept_path : (n_bin, 1, 1 + n_factor)
-        The path of the keeper's cluster.
     """
 
     keeper: int
     leader: int
     nodes: Labels
-    kept_path: Array
 
 
 class Launch(NamedTuple):
@@ -89,25 +86,27 @@ def launched(
     -------
     Launch
     """
-    part = _of(data, pair.nodes)
+    part, state = _of(data, pair.nodes), current.state
     dispersion = current.dispersion[pair.nodes]
     signals = _smoothed(part)
     keeper, leader = (int(np.searchsorted(pair.nodes, i)) for i in (pair.keeper, pair.leader))
     members = signals @ signals[leader] > signals @ signals[keeper]
-    path = _first_path(signals, _with_anchors(members, keeper, leader), hyper.n_factors)
-    dynamics = _expected_dynamics(np.zeros_like(path[:1]), current.state[:1], np.array([0, 1]), hyper)
+    members[keeper], members[leader] = False, True
+    paths = [_first_path(signals, side, hyper.n_factors) for side in (~members, members)]
+    nothing = np.zeros_like(paths[0][:1])
+    both = [_expected_dynamics(nothing, state[:1], np.array([0, 1]), hyper)] * 2
     odds = np.zeros(members.size)
     for _ in range(hyper.split_launches):
-        some = np.flatnonzero(_with_anchors(members, keeper, leader))
-        path = _refined(path, dynamics, _of(part, some), dispersion[some], current.state, hyper, rng, temperature)
-        dynamics = _expected_dynamics(path, current.state, data.starts, hyper)
-        both = np.concatenate([pair.kept_path, path], axis=1)
-        fit = evidence(part, both, dispersion, hyper, temperature=temperature)
+        for k, side in enumerate((np.flatnonzero(~members), np.flatnonzero(members))):
+            paths[k] = _refined(paths[k], both[k], _of(part, side), dispersion[side], state, hyper, rng, temperature)
+            both[k] = _expected_dynamics(paths[k], state, data.starts, hyper)
+        fit = evidence(part, np.concatenate(paths, axis=1), dispersion, hyper, temperature=temperature)
         odds = fit.log_evidence[:, 1] - fit.log_evidence[:, 0]
         members = odds > 0
+        members[keeper], members[leader] = False, True
     probability = expit(np.clip(odds, -_LARGEST_LOG_ODDS, _LARGEST_LOG_ODDS))
     probability[keeper], probability[leader] = 0.0, 1.0
-    return Launch(path, probability)
+    return Launch(paths[1], probability)
 
 
 class LoadingProposal(NamedTuple):
@@ -308,12 +307,6 @@ def _first_path(signals: Array, members: Labels, n_factors: int) -> Array:
     n = min(n_factors, size.size)
     path[:, 0, 1 : 1 + n] = 0.5 * (size[:n, None] * modes[:n]).T / np.sqrt(rows.shape[0])
     return path
-
-
-def _with_anchors(members: Labels, keeper: int, leader: int) -> Labels:
-    members = members.copy()
-    members[keeper], members[leader] = False, True
-    return members
 
 
 def _log_normal(deviation: Array, factor: Array) -> float:
