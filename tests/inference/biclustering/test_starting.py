@@ -56,7 +56,7 @@ def test_planted_clusters_and_states_are_found_from_counts():
 
 
 def test_planted_clusters_are_found_from_gaussian_traces_in_sessions():
-    simulated = make_biclusters(2, 6, 2, 120, n_sessions=3, observation="gaussian", dispersion=0.02, random_state=2)
+    simulated = make_biclusters(2, 5, 2, 80, n_sessions=3, observation="gaussian", dispersion=0.02, random_state=2)
     data, hyper = observed(simulated), Hyper(n_states=3, coupled=False, dispersion_rate=0.02)
     start = started(data, hyper, np.random.default_rng(0), n_states=[2])
     assert same_partition(simulated.true_cluster.to_numpy(), start.cluster)
@@ -65,10 +65,11 @@ def test_planted_clusters_are_found_from_gaussian_traces_in_sessions():
 
 
 def test_smooth_poisson_trajectories_are_told_apart():
-    simulated = make_dpfa(4, 5, 300, random_state=0)
-    data, hyper = observed(simulated), Hyper(n_states=1)
-    start = started(data, hyper, np.random.default_rng(0))
-    assert same_partition(simulated.true_cluster.to_numpy(), start.cluster)
+    simulated = make_dpfa(3, 5, 200, random_state=0)
+    data, hyper, truth = observed(simulated), Hyper(n_states=1), simulated.true_cluster.to_numpy()
+    start = started(data, hyper, np.random.default_rng(0), n_clusters=6)
+    assert all(np.unique(truth[start.cluster == j]).size == 1 for j in range(start.latent.shape[1]))
+    assert start.latent.shape[1] <= 4
     is_sound(start, data, hyper)
 
 
@@ -99,9 +100,9 @@ def test_two_nodes_and_many_short_sequences_are_enough():
 
 
 def test_the_same_generator_gives_the_same_start_and_another_one_another():
-    data = observed(make_biclusters(2, 3, 2, 80, n_factors=1, random_state=3))
+    data = observed(make_biclusters(2, 3, 2, 50, n_factors=1, random_state=3))
     hyper = Hyper(n_factors=1, n_states=3)
-    one, same, other = (started(data, hyper, np.random.default_rng(k), n_states=[2]) for k in (0, 0, 1))
+    one, same, other = (started(data, hyper, np.random.default_rng(k), n_clusters=2, n_states=[2]) for k in (0, 0, 1))
     np.testing.assert_array_equal(one.latent, same.latent)
     np.testing.assert_array_equal(one.transition, same.transition)
     assert not np.array_equal(one.transition, other.transition)
@@ -121,10 +122,12 @@ def test_a_long_recording_is_understood_from_pieces():
     assert thinned(few, rng) is few
 
 
-def test_all_bins_of_a_long_recording_get_states_and_latents():
-    simulated = make_biclusters(2, 4, 2, 5000, n_factors=1, random_state=4)
+def test_all_bins_of_a_long_recording_get_states_and_latents(monkeypatch):
+    monkeypatch.setattr("dynome.inference.biclustering.thinning._BINS", 400)
+    monkeypatch.setattr("dynome.inference.biclustering.thinning._PIECE", 200)
+    simulated = make_biclusters(2, 5, 2, 900, n_factors=1, bias=1.0, random_state=4)
     data, hyper = observed(simulated), Hyper(n_factors=1, n_states=3, coupled=False)
-    start = started(data, hyper, np.random.default_rng(0), n_states=[2])
+    start = started(data, hyper, np.random.default_rng(0), n_clusters=4, n_states=[2])
     assert same_partition(simulated.true_cluster.to_numpy(), start.cluster)
     assert agreement(simulated.true_state.to_numpy(), start.state) > 0.8
     is_sound(start, data, hyper)
@@ -150,7 +153,7 @@ def test_the_score_of_a_cluster_prefers_nodes_that_belong_together():
 
 
 def test_a_fit_improves_with_rounds_and_with_the_true_states():
-    simulated = make_biclusters(1, 10, 2, 400, random_state=6)
+    simulated = make_biclusters(1, 10, 2, 400, bias=1.5, random_state=6)
     data, hyper = observed(simulated), Hyper(coupled=False)
     nodes, spread, rng = np.arange(10), np.full(10, 10.0), np.random.default_rng(0)
     seen, state = signals(data, 9), np.zeros(400, int)
