@@ -128,24 +128,16 @@ def _forward(precision, linear, latent, state, first, windows, inside, link, bef
             for g in range(n_group):
                 u, h = upper[t, g], half[t, g]
                 _load(u, h, enters, leaves, s, ahead, g, inside, before, push, pull, width)
-                for b in range(width // q):
-                    for i in range(q):
-                        h[b * q + i] += linear[t, g * (width // q) + b, i]
-                        for j in range(i, q):
-                            u[b * q + i, b * q + j] += precision[t, g * (width // q) + b, i, j]
+                _observe(u, h, precision[t], linear[t], g * (width // q))
                 if t > begin and enters:
                     if len(unit) > 0:
                         _eliminate(u, h, upper[t - 1, g], half[t - 1, g], link[s, g], tied, width)
                     else:
                         _eliminate_wide(u, h, upper[t - 1, g], half[t - 1, g], link[s, g], tied, explained, width)
                 elif enters:
-                    for i in range(width):
-                        for j in range(width):
-                            h[i] += link[s, g, i, j] * latent[t - 1, g, j]
+                    _tie_to_last(h, link[s, g], latent[t - 1, g], width)
                 if t + 1 == end and leaves:
-                    for i in range(width):
-                        for j in range(width):
-                            h[j] += link[ahead, g, i, j] * latent[t + 1, g, i]
+                    _tie_to_next(h, link[ahead, g], latent[t + 1, g], width)
                 if len(unit) > 0:
                     total += _factorise(u, h, width)
                 else:
@@ -169,6 +161,33 @@ def _load(u, h, enters, leaves, s, ahead, g, inside, before, push, pull, width):
             h[i] -= pull[ahead, g, i]
             for j in range(i, width):
                 u[i, j] += before[ahead, g, i, j]
+
+
+@njit(inline="always", **_OPTIONS)
+def _observe(u, h, precision, linear, begin):  # type: ignore[no-untyped-def]
+    """Add what is observed, from the block `begin` on."""
+    q = precision.shape[1]
+    for b in range(h.size // q):
+        for i in range(q):
+            h[b * q + i] += linear[begin + b, i]
+            for j in range(i, q):
+                u[b * q + i, b * q + j] += precision[begin + b, i, j]
+
+
+@njit(inline="always", **_OPTIONS)
+def _tie_to_last(h, link, latent, width):  # type: ignore[no-untyped-def]
+    """The bin before is fixed."""
+    for i in range(width):
+        for j in range(width):
+            h[i] += link[i, j] * latent[j]
+
+
+@njit(inline="always", **_OPTIONS)
+def _tie_to_next(h, link, latent, width):  # type: ignore[no-untyped-def]
+    """The bin after is fixed."""
+    for i in range(width):
+        for j in range(width):
+            h[j] += link[i, j] * latent[i]
 
 
 @njit(inline="always", **_OPTIONS)

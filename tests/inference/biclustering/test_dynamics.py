@@ -47,10 +47,10 @@ def test_the_path_prior_is_the_mean_of_the_path_density():
     starts = np.array([0, 3, 5])
     latent, state, _, hyper = path(1, n_clusters=1, n_states=2, starts=starts)
     latent, rng = 0.5 * latent, np.random.default_rng(0)
-    values = np.exp([log_path(latent, state, prior_dynamics(hyper, 1, rng), starts) for _ in range(20_000)])
+    values = np.exp([log_path(latent, state, prior_dynamics(hyper, 1, rng), starts) for _ in range(6_000)])
     spread = values.std() / np.sqrt(values.size)
     assert abs(values.mean() - np.exp(log_path_prior(latent, state, starts, hyper))) < 4.5 * spread
-    assert spread < 0.1 * values.mean()
+    assert spread < 0.2 * values.mean()
 
 
 @pytest.mark.parametrize("coupled", [True, False])
