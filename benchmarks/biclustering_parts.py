@@ -126,7 +126,7 @@ def main() -> None:
     print(
         "Milliseconds of processor time on one thread: the fastest round, and the median in brackets. Negative binomial"
         " counts, two factors, the point is the truth of the simulation. Parts in round brackets are not parts of"
-        " every sweep; a sweep draws the parts above them once, the two rows of moves of states with their own probability.\n"
+        " every sweep; a sweep draws the parts above them once, stretches and segments with their own probability.\n"
     )
     for size, n_rounds in ((Size(200, 5000, 10, 20), 5), (Size(30, 500, 3, 10), 15)):
         found = {kind: timed(parts(*simulated(size, kind == "coupled")), n_rounds) for kind in ("coupled", "block")}
