@@ -225,11 +225,11 @@ def _halves(
     scores = vectors[:, -_DIRECTIONS:] * np.sqrt(np.maximum(values[-_DIRECTIONS:], 0.0))
     scores /= np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12)
     labels = [clusters(scores, 2, rng) for _ in range(_GUESSES)]
-    found = [
+    guesses = [
         [_fresh(np.flatnonzero(label == j), signal, own, spread, state, hyper, rng) for j in np.unique(label)]
         for label in {(label == label[0]).tobytes(): label for label in labels}.values()
     ]
-    best = found = max(found, key=_total)
+    best = found = max(guesses, key=_total)
     for _ in range(_PASSES):
         before, found = found, moved(found, signal.bias, own, spread, state, hyper)
         if found is before or min(fit.nodes.size for fit in found) < 2 or len(found) < 2:

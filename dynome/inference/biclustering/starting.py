@@ -8,8 +8,10 @@ latents integrated out. Each call draws its own first guesses, so that chains wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import numba
 import numpy as np
 
 from dynome.inference.biclustering.cluster_fits import ClusterFit, path_information, predicted
@@ -73,11 +75,29 @@ def started(
     >>> start.latent.shape[0], start.transition.shape
     (60, (3, 3))
     """
+    with _one_thread():
+        return _started(data, hyper, rng, n_clusters, _STATES if n_states is None else n_states)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Fits are many and small: threads would wait for each other most of the time."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def _started(
+    data: Data, hyper: Hyper, rng: np.random.Generator, n_clusters: int | None, n_states: Sequence[int]
+) -> State:
     apart = hyper._replace(coupled=False)
     few = thinned(data, rng)
     seen = signals(few, int(rng.integers(*_WIDTHS)))
     fits, dispersion = _clusters(few, seen, apart, n_clusters, rng)
-    kinds = [min(k, hyper.n_states) for k in (_STATES if n_states is None else n_states)]
+    kinds = [min(k, hyper.n_states) for k in n_states]
     found = refit(fits, np.zeros(few.y.shape[1], dtype=np.int64), few, dispersion, apart)
     if max(kinds) > 1:
         found = best_of_restarts(fits, kinds, few, dispersion, apart, rng)
