@@ -26,7 +26,6 @@ OPTIONAL = {
     "torch-geometric": "torch",
     "pymc": "bayes",
     "arviz": "bayes",
-    "polyagamma": "bayes",
     "pynwb": "nwb",
     "pynapple": "nwb",
 }

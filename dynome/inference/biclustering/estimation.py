@@ -14,6 +14,7 @@ from dynome import seeds
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
 from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData, no_target
+from dynome.extras import require
 from dynome.inference.biclustering.chains import ChainRun, Scheduler, run_chains
 from dynome.inference.biclustering.continuing import runs_of
 from dynome.inference.biclustering.demands import add_data_problems, add_parameter_problems
@@ -196,9 +197,12 @@ class Biclustering(Estimator):
             was never observed, or a parameter is out of range; with everything that is wrong.
         StoreError
             If `out` holds chains of other data or settings.
+        MissingExtraError
+            Without ArviZ, which judges the chains.
         """
         begun = time.perf_counter()
         no_target(y)
+        require("arviz", extra="bayes")  # its R-hat comes last: its absence must not be noticed after hours of sampling
         problems = Problems(_SUBJECT)
         add_parameter_problems(problems, self.get_params())
         problems.raise_if_any(InputError)
