@@ -183,6 +183,6 @@ class Hyper(NamedTuple):
     concentration_shape: float = 1.0
     concentration_rate: float = 0.1
     n_auxiliary: int = 3
-    split_launches: int = 5
+    split_launches: int = 3
     adapt_factors: bool = False
     factor_probability: float = 0.5

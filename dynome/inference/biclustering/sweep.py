@@ -34,8 +34,8 @@ class Schedule(NamedTuple):
 
     Attributes
     ----------
-    split_merges : int
-        Splits and merges of clusters that are tried.
+    split_merges : float
+        Probability that a split or a merge of clusters is tried.
     stretches : float
         Probability that stretches of states are moved with the latents integrated out.
     segments : float
@@ -46,9 +46,9 @@ class Schedule(NamedTuple):
         Threads of the draws of augmentation. Results do not depend on it.
     """
 
-    split_merges: int = 1
-    stretches: float = 0.5
-    segments: float = 0.5
+    split_merges: float = 0.2
+    stretches: float = 0.2
+    segments: float = 0.2
     states: bool = True
     n_threads: int = 1
 
@@ -105,7 +105,7 @@ def sweep(
     """
     current, assigned = updated_assignment(current, data, hyper, rng, temperature=temperature)
     tries = []
-    for _ in range(schedule.split_merges if hyper.n_auxiliary and current.cluster.size > 1 else 0):
+    if hyper.n_auxiliary and current.cluster.size > 1 and rng.random() < schedule.split_merges:
         current, tried = split_or_merge(current, data, hyper, rng, temperature=temperature)
         tries.append(tried)
     current = _with_latents(current, data, hyper, rng, schedule, temperature)
