@@ -1,9 +1,9 @@
 r"""What past and future say about the latents of one bin, with all other latents integrated out.
 
-Both are Gaussian in information form, :math:`\exp(h^\top x - \tfrac12 x^\top \Lambda x)`. To pass a bin is to eliminate
-its latents from a precision of two blocks: a Cholesky factorisation, and the Schur complement that it leaves in the next
-block. A stretch of bins can thus be tried under another state without drawing a latent: the past is carried through it,
-and meets the future at its end.
+Both are Gaussian in information form, :math:`\exp(h^\top x - \tfrac12 x^\top \Lambda x)`. To pass a bin is to
+eliminate its latents from a precision of two blocks: a Cholesky factorisation, and the Schur complement that it leaves
+in the next block. A stretch of bins can thus be tried under another state without drawing a latent: the past is carried
+through it, and meets the future at its end.
 
 Matrices are read and written on and above the diagonal only.
 """

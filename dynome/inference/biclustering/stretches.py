@@ -64,14 +64,14 @@ def updated_stretches(
     """
     cuts = drawn_cuts(current.state, starts, share_drawn(current.state.size, _SHORTEST, rng), rng)
     chain, links, seen = chain_of(current, starts), links_of(current.dynamics), Seen(precision, linear)
-    _relabel(cuts, chain, links, seen, n_offered, rng)
+    relabel_by_evidence(cuts, chain, links, seen, n_offered, rng)
     state = state_of(cuts)
     weight, transition = updated_transitions(state, starts, current.weight, current.concentrations, hyper, rng)
     return current._replace(state=state, weight=weight, transition=transition)
 
 
 @njit(cache=True, nogil=True)
-def _relabel(cuts, chain, links, seen, n_offered, rng):  # type: ignore[no-untyped-def]
+def relabel_by_evidence(cuts, chain, links, seen, n_offered, rng):  # type: ignore[no-untyped-def]
     """Gibbs over the segments from left to right; labels and chain are updated."""
     n_states = links.constant.size
     shape = links.push.shape[1:]
