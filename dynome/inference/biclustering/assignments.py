@@ -26,7 +26,7 @@ from dynome.inference.biclustering.model import Array, Data, Hyper, Labels, Stat
 from dynome.inference.biclustering.partition_prior import log_birth_weights
 from dynome.inference.biclustering.trials import Trials, as_paths, as_trials
 
-_OFFERED_BINS: Final = 10_000  # new paths cost time in proportion to their bins: so many bins a pass
+_OFFERED_BINS: Final = 1_000  # new paths cost time in proportion to their bins: so many bins a pass
 
 
 class Moves(NamedTuple):
