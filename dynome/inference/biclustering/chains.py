@@ -156,7 +156,7 @@ def run_chains(
     tasks = [delayed(_alone)(run, k, share) for k in range(n_chains)]
     # Processes of loky do not run the user's script again, so that it needs no `if __name__ == "__main__"`.
     with ProcessPoolExecutor(max_workers=workers) as pool:
-        return list(compute(*tasks, scheduler="processes", pool=pool))
+        return list(compute(*tasks, scheduler="processes", pool=pool, chunksize=1))
 
 
 def _alone(run: Callable[[int], R], k: int, n_threads: int) -> R:
