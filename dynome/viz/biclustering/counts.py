@@ -83,7 +83,7 @@ def _draw_traces(ax: Axes, draw: Floats, values: Floats, what: str) -> None:
         ax.plot(draw[::step], row[::step] + beside[k], color=color, lw=0.7, alpha=0.8, drawstyle="steps-mid")
     canvas.despine(ax)
     ax.set_ylabel(what, fontsize=canvas.LABEL)
-    ax.locator_params(axis="y", integer=True, nbins=5)
+    ax.locator_params(axis="y", integer=True, nbins=5, min_n_ticks=1)
     ax.margins(x=0.01)
 
 
@@ -99,7 +99,7 @@ def draw_histogram(ax: Axes, values: Floats, *, upright: bool) -> None:
         where = (number, share) if upright else (share, number)
         ax.plot(*where, "-o", color=SERIES[k % len(SERIES)], lw=0.9, ms=2.5)
     canvas.despine(ax)
-    ax.locator_params(axis="x" if upright else "y", integer=True, nbins=5)
+    ax.locator_params(axis="x" if upright else "y", integer=True, nbins=5, min_n_ticks=1)
 
 
 def draw_likelihood(ax: Axes, values: xr.DataArray) -> None:
