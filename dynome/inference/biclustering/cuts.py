@@ -47,13 +47,13 @@ class Chain(NamedTuple):
 
     Attributes
     ----------
-    count : (n_state, n_state)
+    moves : (n_state, n_state)
     total : (n_state,)
     prior : (n_state, n_state)
     prior_total : (n_state,)
     """
 
-    count: Array
+    moves: Array
     total: Array
     prior: Array
     prior_total: Array
@@ -109,26 +109,26 @@ def shift(chain, cuts, m, sign):  # type: ignore[no-untyped-def]
     """Add (sign 1) or take away (sign -1) the transitions of a segment: within it, into it and out of it."""
     label = cuts.label[m]
     stays = cuts.edge[m + 1] - cuts.edge[m] - 1
-    chain.count[label, label] += sign * stays
+    chain.moves[label, label] += sign * stays
     chain.total[label] += sign * stays
     if cuts.before[m] >= 0:
-        chain.count[cuts.label[cuts.before[m]], label] += sign
+        chain.moves[cuts.label[cuts.before[m]], label] += sign
         chain.total[cuts.label[cuts.before[m]]] += sign
     if cuts.after[m] >= 0:
-        chain.count[label, cuts.label[cuts.after[m]]] += sign
+        chain.moves[label, cuts.label[cuts.after[m]]] += sign
         chain.total[label] += sign
 
 
 @njit(cache=True)
 def link(chain, cuts):  # type: ignore[no-untyped-def]
     """Count the transitions anew."""
-    chain.count[:] = 0.0
+    chain.moves[:] = 0.0
     for m in range(cuts.label.size):
         label = cuts.label[m]
-        chain.count[label, label] += cuts.edge[m + 1] - cuts.edge[m] - 1
+        chain.moves[label, label] += cuts.edge[m + 1] - cuts.edge[m] - 1
         if cuts.before[m] >= 0:
-            chain.count[cuts.label[cuts.before[m]], label] += 1
-    chain.total[:] = chain.count.sum(1)
+            chain.moves[cuts.label[cuts.before[m]], label] += 1
+    chain.total[:] = chain.moves.sum(1)
 
 
 @njit(cache=True)
@@ -138,13 +138,13 @@ def log_weight(chain, cuts, m, label):  # type: ignore[no-untyped-def]
     before = cuts.label[cuts.before[m]] if cuts.before[m] >= 0 else -1
     after = cuts.label[cuts.after[m]] if cuts.after[m] >= 0 else -1
     if before >= 0:
-        value += math.log(chain.prior[before, label] + chain.count[before, label])
+        value += math.log(chain.prior[before, label] + chain.moves[before, label])
         value -= math.log(chain.prior_total[before] + chain.total[before])
         if before == label:
             value += cuts.log_share
             came = 1.0
     stays = cuts.edge[m + 1] - cuts.edge[m] - 1
-    cell = chain.prior[label, label] + chain.count[label, label] + came
+    cell = chain.prior[label, label] + chain.moves[label, label] + came
     row = chain.prior_total[label] + chain.total[label] + came
     if stays > 0:
         value += math.lgamma(cell + stays) - math.lgamma(cell) - math.lgamma(row + stays) + math.lgamma(row)
@@ -152,7 +152,7 @@ def log_weight(chain, cuts, m, label):  # type: ignore[no-untyped-def]
         if after == label:
             value += math.log(cell + stays) + cuts.log_share
         else:
-            value += math.log(chain.prior[label, after] + chain.count[label, after])
+            value += math.log(chain.prior[label, after] + chain.moves[label, after])
         value -= math.log(row + stays)
     return value
 
@@ -165,8 +165,8 @@ def log_path(chain, cuts):  # type: ignore[no-untyped-def]
         if chain.total[a] > 0:
             value += math.lgamma(chain.prior_total[a]) - math.lgamma(chain.prior_total[a] + chain.total[a])
             for b in range(chain.total.size):
-                if chain.count[a, b] > 0:
-                    value += math.lgamma(chain.prior[a, b] + chain.count[a, b]) - math.lgamma(chain.prior[a, b])
+                if chain.moves[a, b] > 0:
+                    value += math.lgamma(chain.prior[a, b] + chain.moves[a, b]) - math.lgamma(chain.prior[a, b])
     for m in range(cuts.label.size):
         if cuts.before[m] >= 0 and cuts.label[cuts.before[m]] == cuts.label[m]:
             value += cuts.log_share

@@ -18,11 +18,12 @@ class Sums(NamedTuple):
 
     Attributes
     ----------
-    count : (n_state,)
+    n : (n_state,)
+        Transitions.
     gram : (n_state, n_group, 2 * width + 1, 2 * width + 1)
     """
 
-    count: Labels
+    n: Labels
     gram: Array
 
 
@@ -38,20 +39,20 @@ def sums_of(label, moments, n_states):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def add(sums, moments, m, label):  # type: ignore[no-untyped-def]
     """Add a segment to a state."""
-    sums.count[label] += moments.count[m]
+    sums.n[label] += moments.n[m]
     sums.gram[label] += moments.gram[m]
 
 
 @njit(cache=True)
 def alone(sums, prior, label, work):  # type: ignore[no-untyped-def]
     """Log evidence of the segments of a state."""
-    return log_evidence(prior, sums.count[label], sums.gram[label], sums.gram[label], 0.0, work)
+    return log_evidence(prior, sums.n[label], sums.gram[label], sums.gram[label], 0.0, work)
 
 
 @njit(cache=True)
 def joined(sums, moments, prior, m, label, work):  # type: ignore[no-untyped-def]
     """Log evidence of the segments of a state with one more."""
-    count = sums.count[label] + moments.count[m]
+    count = sums.n[label] + moments.n[m]
     return log_evidence(prior, count, moments.gram[m], sums.gram[label], 1.0, work)
 
 
@@ -67,7 +68,7 @@ def relabel(cuts, chain, moments, sums, prior, segments, allowed, wanted, rng): 
         Log probability of the labels set.
     """
     work = np.empty(sums.gram.shape[2:])
-    fit = np.zeros(sums.count.size)
+    fit = np.zeros(sums.n.size)
     for k in allowed:
         fit[k] = alone(sums, prior, k, work)
     log_weights = np.empty(allowed.size)
@@ -75,16 +76,16 @@ def relabel(cuts, chain, moments, sums, prior, segments, allowed, wanted, rng): 
     for m in segments:
         old = cuts.label[m]
         shift(chain, cuts, m, -1)
-        sums.count[old] -= moments.count[m]
+        sums.n[old] -= moments.n[m]
         sums.gram[old] -= moments.gram[m]
-        if sums.count[old] == 0:
+        if sums.n[old] == 0:
             sums.gram[old] = 0.0  # what rounding has left
         fit[old] = alone(sums, prior, old, work)
         position = 0
-        fresh = log_evidence(prior, moments.count[m], moments.gram[m], moments.gram[m], 0.0, work)
+        fresh = log_evidence(prior, moments.n[m], moments.gram[m], moments.gram[m], 0.0, work)
         for i in range(allowed.size):
             k = allowed[i]
-            together = joined(sums, moments, prior, m, k, work) if sums.count[k] > 0 else fresh
+            together = joined(sums, moments, prior, m, k, work) if sums.n[k] > 0 else fresh
             log_weights[i] = together - fit[k] + log_weight(chain, cuts, m, k)
             if wanted.size > 0 and wanted[m] == k:
                 position = i

@@ -17,7 +17,7 @@ from scipy.special import multigammaln
 
 from dynome.inference.biclustering.dynamics import n_groups
 from dynome.inference.biclustering.model import Array, Hyper, Labels
-from dynome.inference.biclustering.paths import firsts
+from dynome.inference.biclustering.sequences import firsts
 
 
 class SegmentMoments(NamedTuple):
@@ -25,12 +25,12 @@ class SegmentMoments(NamedTuple):
 
     Attributes
     ----------
-    count : (n_segment,)
-        Of transitions.
+    n : (n_segment,)
+        Transitions.
     gram : (n_segment, n_group, 2 * width + 1, 2 * width + 1)
     """
 
-    count: Labels
+    n: Labels
     gram: Array
 
 

@@ -104,7 +104,7 @@ def _set(cuts, chain, moments, sums, label, a, b):  # type: ignore[no-untyped-de
 @njit(cache=True)
 def _clear(sums, a, b):  # type: ignore[no-untyped-def]
     for k in (a, b):
-        sums.count[k] = 0
+        sums.n[k] = 0
         sums.gram[k] = 0.0
 
 
