@@ -35,7 +35,7 @@ test-newest:
 
 .PHONY: $(NEWEST)/.tested
 $(NEWEST)/.tested: $(NEWEST)/.all
-	$(ONE_THREAD) $(NEWEST)/bin/python -m pytest -q -n 2 $(addprefix tests/inference/,test_posterior.py \
+	$(ONE_THREAD) $(NEWEST)/bin/python -m pytest -q -n 2 --timeout=900 $(addprefix tests/inference/,test_posterior.py \
 	  $(patsubst %,biclustering/test_%.py,pymc_step results working paths evidence dynamics))
 
 $(NEWEST)/.all: pyproject.toml constraints-newest.txt
