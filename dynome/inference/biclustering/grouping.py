@@ -29,11 +29,10 @@ from dynome.inference.biclustering.working import Working
 
 _FEW, _SOME = 4, 8  # rounds of a fit
 _NEAREST = 8  # clusters with which a merge is tried
-_PASSES = 4
+_PASSES = 3
 _MOVES = 2
 _DIVISIBLE = 4  # nodes
-_DIRECTIONS = 6
-_GUESSES = 5
+_DIRECTIONS = (1, 2, 3, 4, 6)  # of most variance, for first guesses of two halves
 _FACTORS = (0.25, 0.4, 0.63, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0)
 
 
@@ -103,7 +102,7 @@ def settled(
     *,
     margin: float,
 ) -> list[ClusterFit]:
-    """Move nodes, merge clusters and divide them until nothing changes; as one they must be `margin` nats better."""
+    """Merge clusters, move nodes and divide clusters until nothing changes; a merge must gain over `margin` nats."""
     fits, whole = list(fits), set[bytes]()
     for _ in range(_PASSES):
         before = partition_of(fits, len(data.y))
@@ -111,7 +110,7 @@ def settled(
         for _ in range(_MOVES):
             fits = moved(fits, seen.bias, data, dispersion, state, hyper)
         new = [fit for fit in fits if fit.nodes.tobytes() not in whole and fit.nodes.size >= _DIVISIBLE]
-        fits = divided(fits, new, seen, data, dispersion, state, hyper, rng, margin=margin)
+        fits = divided(fits, new, seen, data, dispersion, state, hyper, rng)
         whole |= {fit.nodes.tobytes() for fit in fits}
         if _same(before, partition_of(fits, len(data.y))):
             break
@@ -194,17 +193,15 @@ def divided(
     state: Labels,
     hyper: Hyper,
     rng: np.random.Generator,
-    *,
-    margin: float,
 ) -> list[ClusterFit]:
-    """Divide every candidate in two that is not `margin` nats better as one."""
+    """Divide every candidate that is better as two."""
     out, n_node = list(fits), len(data.y)
     for fit in candidates:
         parts = _halves(fit.nodes, seen, data, dispersion, state, hyper, rng)
         rest = [other for other in out if other is not fit]
         gain = fit.score + _log_prior([*rest, fit], n_node, hyper)
         gain -= sum(part.score for part in parts) + _log_prior([*rest, *parts], n_node, hyper)
-        if gain <= margin and len(parts) > 1 and min(part.nodes.size for part in parts) > 1:
+        if gain < 0 and len(parts) > 1 and min(part.nodes.size for part in parts) > 1:
             out = [*rest, *parts]
     return out
 
@@ -222,9 +219,8 @@ def _halves(
     own = data._replace(y=np.ascontiguousarray(data.y[nodes]))
     signal, spread = Signals(seen.deviation[nodes], seen.bias[nodes]), dispersion[nodes]
     values, vectors = np.linalg.eigh(signal.deviation @ signal.deviation.T)
-    scores = vectors[:, -_DIRECTIONS:] * np.sqrt(np.maximum(values[-_DIRECTIONS:], 0.0))
-    scores /= np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12)
-    labels = [clusters(scores, 2, rng) for _ in range(_GUESSES)]
+    scores = vectors * np.sqrt(np.maximum(values, 0.0))
+    labels = [clusters(_directions(scores[:, -k:]), 2, rng) for k in _DIRECTIONS]
     guesses = [
         [_fresh(np.flatnonzero(label == j), signal, own, spread, state, hyper, rng) for j in np.unique(label)]
         for label in {(label == label[0]).tobytes(): label for label in labels}.values()
@@ -308,6 +304,11 @@ def _near(alive: dict[int, ClusterFit]) -> list[tuple[int, int]]:
     nearest = np.argsort(-likeness, axis=1)[:, : min(_NEAREST, len(names) - 1)]
     pairs = {(names[min(i, j)], names[max(i, j)]) for i, row in enumerate(nearest) for j in row}
     return sorted(pairs)
+
+
+def _directions(scores: Array) -> Array:
+    """Rows of length one."""
+    return np.asarray(scores / np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12))
 
 
 def _total(fits: Sequence[ClusterFit]) -> float:

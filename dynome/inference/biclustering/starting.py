@@ -37,6 +37,7 @@ _MARGIN = 30.0  # nats that a merge must gain: too many clusters are mended more
 _WIDTHS = (7, 14)  # bins over which signals are smoothed
 _FIRST_DISPERSION = 5.0
 _STATES = (2, 2, 3, 3, 4, 6)  # of first guesses
+_LARGE, _RESTARTS = 6000, 3  # bins times clusters above which fewer guesses are followed
 
 
 def started(
@@ -98,6 +99,8 @@ def _started(
     seen = signals(few, int(rng.integers(*_WIDTHS)))
     fits, dispersion = _clusters(few, seen, apart, n_clusters, rng)
     kinds = [min(k, hyper.n_states) for k in n_states]
+    if len(kinds) > _RESTARTS and few.y.shape[1] * len(fits) > _LARGE:
+        kinds = [kinds[k] for k in rng.choice(len(kinds), _RESTARTS, replace=False)]
     found = refit(fits, np.zeros(few.y.shape[1], dtype=np.int64), few, dispersion, apart)
     if max(kinds) > 1:
         found = best_of_restarts(fits, kinds, few, dispersion, apart, rng)

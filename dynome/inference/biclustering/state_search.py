@@ -18,8 +18,8 @@ from dynome.inference.biclustering.smoother import expected_statistics, expected
 
 _ROUNDS = 4  # of a fit, for each path of states
 _WIDTHS = (5, 26)  # of windows, in bins
-_BEAM = (12, 48)
-_STEPS = 2.5e6  # of the filter, in a search
+_BEAM = (8, 48)
+_STEPS = 6e5  # of the filter, in a search
 
 
 class Found(NamedTuple):
@@ -37,7 +37,7 @@ def searched(
     dispersion: Array,
     hyper: Hyper,
     *,
-    rounds: int = 8,
+    rounds: int = 6,
 ) -> Found:
     """Alternate between states, paths and dynamics from a first path of states.
 
