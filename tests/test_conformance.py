@@ -26,6 +26,7 @@ from dynome.dynamics import (
 )
 from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
+from dynome.inference import Biclustering
 from dynome.testing import CHECKS, Case, check_estimator
 
 
@@ -73,6 +74,10 @@ def counts():
 
 
 ESTIMATORS = (
+    Case(
+        Biclustering(n_factors=1, n_draws=4, n_tune=2, n_chains=1, n_states=2, latent_every=2, random_state=0),
+        counts(),
+    ),
     Case(WeightedSBM(n_restarts=2, n_samples=5, random_state=0), graph()),
     Case(NonnegativeCP(rank=2, n_restarts=2, max_iter=50, random_state=0), tensor()),
     Case(NonnegativeTucker(rank=2, n_restarts=2, max_iter=20, random_state=0), tensor()),
