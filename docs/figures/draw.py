@@ -6,6 +6,7 @@ python docs/figures/draw.py
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
@@ -57,6 +58,16 @@ dy.viz.plot_states(posterior, spikes, sequence="session_01", window=(0, 15), ax=
 dy.viz.plot_coupling(switching.results_, ax=fig.add_subplot(left))
 dy.viz.plot_transitions(switching.results_, ax=fig.add_subplot(right))
 fig.savefig(HERE / "states.png", dpi=90)
+
+counts = dy.datasets.make_biclusters(nodes_per_cluster=8, n_times=300, random_state=0)
+shuffled = counts.isel(node=np.random.default_rng(0).permutation(counts.sizes["node"]))
+hidden = np.random.default_rng(1).random(shuffled.spike_count.shape) < 0.05
+biclusters = dy.inference.Biclustering(
+    n_states=6, n_draws=90, n_tune=40, n_chains=2, latent_every=3, scheduler="synchronous", random_state=0
+)
+biclusters.fit(shuffled.spike_count.where(~hidden))
+ax = dy.viz.plot_biclustering(biclusters.results_)
+ax.get_figure().savefig(HERE / "biclustering.png", dpi=90, bbox_inches="tight")
 
 for path in HERE.glob("*.png"):  # a palette is enough, and less than half of the bytes
     Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
