@@ -94,7 +94,7 @@ def state_covariates(
         drawn = np.where(null[1] > 1e-9, null[0] / null[1], np.nan) - overall
     difference = mean - overall
     # Recordings may differ in both, which turning keeps: chance is not centred at zero.
-    by_chance, spread = np.nanmean(drawn, axis=0), np.nanstd(drawn, axis=0)
+    by_chance, spread = _moments(drawn)
     beyond = difference - by_chance
     p_value = permutation_p_value(np.abs(beyond), np.abs(drawn - by_chance).T)
     unit = {"units": str(covariate.attrs.get("units", "1"))}
@@ -112,6 +112,14 @@ def state_covariates(
         coords={STATE: shares[STATE]},
         attrs={"overall_mean": float(overall), "n_records": len(records), "n_null": n_null, "random_state": seed},
     )
+
+
+def _moments(drawn: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation over draws that are known; NaN for a state that no bin is ever in."""
+    known = ~np.isnan(drawn)
+    n = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    mean = np.where(known, drawn, 0.0).sum(axis=0) / n
+    return mean, np.sqrt((np.where(known, drawn - mean, 0.0) ** 2).sum(axis=0) / n)
 
 
 def _checked(shares: xr.DataArray, covariate: xr.DataArray, n_null: int) -> xr.DataArray:
