@@ -4,6 +4,8 @@ The simulation: three clusters of ten neurons, two states, 500 bins. Processor t
 ``python benchmarks/biclustering_recovery.py --seeds 10 > benchmarks/results/biclustering_recovery.md``.
 """
 
+# ruff: noqa: E402 -- the number of threads is read when the libraries are imported
+
 import os
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -16,7 +18,6 @@ import time
 import warnings
 
 import numpy as np
-import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
 import dynome as dy
@@ -37,10 +38,6 @@ def seconds() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def cost_of(results: xr.DataTree, begun: float) -> float:
-    return seconds() - begun
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=10)
@@ -50,9 +47,13 @@ def main() -> None:
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--scheduler", default="processes")
     options = parser.parse_args()
-    print(f"# Recovery of clusters and states\n\n{platform.machine()}, Python {platform.python_version()}, dynome {dy.__version__}")
+    print("# Recovery of clusters and states\n")
+    print(f"{platform.machine()}, Python {platform.python_version()}, dynome {dy.__version__}.")
     print(f"{options.chains} chains, {options.tune} + {options.draws} sweeps.\n")
-    print("| seed | ARI neurons | accuracy states | ARI states | chains: neurons | chains: states | between (neurons, states) | CPU s | wall s |")
+    print(
+        "| seed | ARI neurons | accuracy states | ARI states | chains: neurons | chains: states "
+        "| between (neurons, states) | CPU s | wall s |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     warnings.simplefilter("ignore")
     for seed in range(options.first, options.first + options.seeds):

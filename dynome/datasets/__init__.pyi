@@ -29,10 +29,10 @@ from dynome.datasets.formats.pynapple_objects import to_pynapple as to_pynapple
 from dynome.datasets.formats.time_series import read_timeseries as read_timeseries
 from dynome.datasets.formats.time_series import write_timeseries as write_timeseries
 from dynome.datasets.registry import dataset_info as dataset_info
-from dynome.datasets.simulated.dynamic_communities import make_dynamic_communities as make_dynamic_communities
-from dynome.datasets.simulated.graphs import make_connectome as make_connectome
 from dynome.datasets.simulated.biclusters import make_biclusters as make_biclusters
 from dynome.datasets.simulated.dpfa import make_dpfa as make_dpfa
+from dynome.datasets.simulated.dynamic_communities import make_dynamic_communities as make_dynamic_communities
+from dynome.datasets.simulated.graphs import make_connectome as make_connectome
 from dynome.datasets.simulated.switching_glm import make_switching_glm as make_switching_glm
 from dynome.datasets.simulated.switching_wiring import wiring_from_truth as wiring_from_truth
 from dynome.datasets.simulated.weighted_lfr import make_weighted_lfr as make_weighted_lfr

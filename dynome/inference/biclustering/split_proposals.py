@@ -152,11 +152,11 @@ def loading_proposal(
     common = _LEVEL_SD**2 * (np.ones((nodes.size, nodes.size)) + loading @ loading.T)
     of_bias = np.linalg.cholesky(common + np.diag(spread[:, 0, 0]))
     p = loading.shape[1]
-    of_loading = np.empty((nodes.size, 0))
+    of_loading: Array = np.empty((nodes.size, 0))
     if p:
         noise = np.einsum("iff->i", spread[:, 1:, 1:]) / p
         ones = _LEVEL_SD**2 * np.ones((nodes.size, nodes.size))
-        of_loading = np.linalg.cholesky(loading @ loading.T + ones + np.diag(noise))
+        of_loading = np.asarray(np.linalg.cholesky(loading @ loading.T + ones + np.diag(noise)), np.float64)
     return LoadingProposal(path, bias, of_bias, loading, of_loading)
 
 
@@ -290,12 +290,15 @@ def _mode(
 
 def _smoothed(part: Data) -> Array:
     """Standardised smooth activity of nodes, which says who resembles whom."""
-    y = np.where(np.isnan(part.y), np.nan_to_num(np.nanmean(part.y, 1, keepdims=True)), part.y)
-    smooth = uniform_filter1d(y, _SMOOTHING_BINS, axis=1, mode="nearest")
+    missing = np.isnan(part.y)
+    count = np.maximum((~missing).sum(1, keepdims=True), 1)
+    y = np.where(missing, np.nansum(part.y, 1, keepdims=True) / count, part.y)
+    smooth: Array = uniform_filter1d(y, _SMOOTHING_BINS, axis=1, mode="nearest")
     if part.law != "gaussian":
         smooth = np.log(smooth + 0.1 * smooth.mean(1, keepdims=True) + 1e-3)
     smooth = smooth - smooth.mean(1, keepdims=True)
-    return smooth / np.maximum(np.linalg.norm(smooth, axis=1, keepdims=True), 1e-12)
+    size = np.linalg.norm(smooth, axis=1, keepdims=True)
+    return np.asarray(smooth / np.maximum(size, 1e-12))
 
 
 def _first_path(signals: Array, members: Labels, n_factors: int) -> Array:

@@ -119,5 +119,5 @@ def test_a_state_that_no_bin_is_in_says_nothing():
     state = np.repeat([0.0, 1.0, 0.0, 1.0], 25)
     shares = xr.DataArray(np.stack([state, 1 - state, 0 * state], axis=-1), dims=("time", "state"))
     found = state_covariates(shares, xr.DataArray(np.arange(100.0), dims="time"), n_null=50, random_state=0)
-    for name in ("mean", "p_value", "z"):
+    for name in ("mean", "p_value", "q_value"):
         assert np.isnan(found[name].to_numpy()).tolist() == [False, False, True], name
