@@ -32,6 +32,7 @@ _NEAREST = 8  # clusters with which a merge is tried
 _PASSES = 3
 _MOVES = 2
 _DIVISIBLE = 4  # nodes
+_MOST = 30  # clusters, beyond which none is divided
 _DIRECTIONS = (1, 2, 3, 4, 6)  # of most variance, for first guesses of two halves
 _FACTORS = (0.25, 0.4, 0.63, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0)
 
@@ -197,6 +198,8 @@ def divided(
     """Divide every candidate that is better as two."""
     out, n_node = list(fits), len(data.y)
     for fit in candidates:
+        if len(out) >= _MOST:
+            break
         parts = _halves(fit.nodes, seen, data, dispersion, state, hyper, rng)
         rest = [other for other in out if other is not fit]
         gain = fit.score + _log_prior([*rest, fit], n_node, hyper)
