@@ -18,10 +18,15 @@ import time
 import warnings
 
 import numpy as np
+import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
 import dynome as dy
 from dynome.inference.biclustering.diagnostics import agreements
+from dynome.inference.biclustering.dynamics import draw_dynamics
+from dynome.inference.biclustering.evidence import evidence
+from dynome.inference.biclustering.model import Concentrations, Data, Hyper, State
+from dynome.inference.biclustering.sweep import sweep
 
 
 def accuracy(state: np.ndarray, true: np.ndarray) -> float:
@@ -38,6 +43,47 @@ def seconds() -> float:
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
+def from_the_truth(seed: int, n_sweeps: int) -> None:
+    """Sweeps from true clusters, states and latents."""
+    data = dy.datasets.make_biclusters(random_state=seed)
+    y = np.ascontiguousarray(data.spike_count.to_numpy().T.astype(float))
+    given, hyper = Data(y, np.array([0, y.shape[1]]), "negative_binomial"), Hyper(coupled=False)
+    cluster, state = (data[n].to_numpy().astype(np.int64) for n in ("true_cluster", "true_state"))
+    for learnt in (False, True):
+        hyper = hyper._replace(resample_concentrations=learnt)
+        rng = np.random.default_rng(seed)
+        latent = np.ascontiguousarray(data.true_latent.to_numpy())
+        r = np.full(cluster.size, 10.0)
+        fit = evidence(given, latent, r, hyper)
+        flat = np.full(hyper.n_states, 1 / hyper.n_states)
+        point = State(
+            cluster=cluster,
+            coefficient=fit.mean[np.arange(cluster.size), cluster],
+            latent=latent,
+            dispersion=r,
+            state=state,
+            dynamics=draw_dynamics(latent, state, given.starts, hyper, rng, hyper.n_states),
+            weight=flat,
+            transition=np.tile(flat, (hyper.n_states, 1)),
+            concentrations=Concentrations(),
+            active=np.ones((latent.shape[1], latent.shape[2] - 1), bool),
+        )
+        nodes, bins, sweeps = [], [], []
+        begun = time.process_time()
+        for _ in range(n_sweeps):
+            point, _ = sweep(point, given, hyper, rng)
+            nodes.append(adjusted_rand_score(cluster, point.cluster))
+            bins.append(adjusted_rand_score(state, point.state))
+            sweeps.append(point.state)
+        spent = (time.process_time() - begun) / n_sweeps
+        kept = xr.DataArray(np.array(sweeps[n_sweeps // 5 :]), dims=("draw", "time"))
+        partition = dy.inference.point_partition(kept, over="draw")
+        scores = f"{np.mean(nodes):.3f} | {np.mean(bins):.3f} | {np.mean(bins[-100:]):.3f}"
+        found = f"{adjusted_rand_score(state, partition):.2f} | {accuracy(np.asarray(partition), state):.3f}"
+        kind = "learnt" if learnt else "fixed"
+        print(f"| {seed} | {kind} | {scores} | {found} | {1e3 * spent:.0f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=10)
@@ -46,7 +92,16 @@ def main() -> None:
     parser.add_argument("--tune", type=int, default=150)
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--scheduler", default="processes")
+    parser.add_argument("--truth", type=int, default=0, help="sweeps from the truth, instead of fits")
     options = parser.parse_args()
+    if options.truth:
+        print(
+            "| seed | concentrations | ARI neurons | ARI states | last 100 | of the partition | accuracy | ms a sweep |"
+        )
+        print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+        for seed in range(options.first, options.first + options.seeds):
+            from_the_truth(seed, options.truth)
+        return
     print("# Recovery of clusters and states\n")
     print(f"{platform.machine()}, Python {platform.python_version()}, dynome {dy.__version__}.")
     print(f"{options.chains} chains, {options.tune} + {options.draws} sweeps.\n")
@@ -70,8 +125,8 @@ def main() -> None:
         cost, wall = seconds() - begun, time.perf_counter() - clock
         found = model.results_["clustering"].to_dataset()
         draws = model.results_["posterior"].to_dataset()
-        each = [dy.inference.point_partition(draws.cluster.isel(chain=k), over="node") for k in range(options.chains)]
-        bins = [dy.inference.point_partition(draws.state.isel(chain=k), over="time") for k in range(options.chains)]
+        each = [dy.inference.point_partition(draws.cluster.isel(chain=k), over="draw") for k in range(options.chains)]
+        bins = [dy.inference.point_partition(draws.state.isel(chain=k), over="draw") for k in range(options.chains)]
         between = agreements(model.results_)
         print(
             f"| {seed} | {adjusted_rand_score(cluster, found.cluster_maxpear):.2f} | "
