@@ -77,7 +77,7 @@ def from_the_truth(seed: int, n_sweeps: int) -> None:
             sweeps.append(point.state)
         spent = (time.process_time() - begun) / n_sweeps
         kept = xr.DataArray(np.array(sweeps[n_sweeps // 5 :]), dims=("draw", "time"))
-        partition = dy.inference.point_partition(kept, over="draw")
+        partition = dy.inference.point_partition(kept, over="draw").label
         scores = f"{np.mean(nodes):.3f} | {np.mean(bins):.3f} | {np.mean(bins[-100:]):.3f}"
         found = f"{adjusted_rand_score(state, partition):.2f} | {accuracy(np.asarray(partition), state):.3f}"
         kind = "learnt" if learnt else "fixed"
@@ -125,8 +125,12 @@ def main() -> None:
         cost, wall = seconds() - begun, time.perf_counter() - clock
         found = model.results_["clustering"].to_dataset()
         draws = model.results_["posterior"].to_dataset()
-        each = [dy.inference.point_partition(draws.cluster.isel(chain=k), over="draw") for k in range(options.chains)]
-        bins = [dy.inference.point_partition(draws.state.isel(chain=k), over="draw") for k in range(options.chains)]
+        each = [
+            dy.inference.point_partition(draws.cluster.isel(chain=k), over="draw").label for k in range(options.chains)
+        ]
+        bins = [
+            dy.inference.point_partition(draws.state.isel(chain=k), over="draw").label for k in range(options.chains)
+        ]
         between = agreements(model.results_)
         print(
             f"| {seed} | {adjusted_rand_score(cluster, found.cluster_maxpear):.2f} | "

@@ -20,7 +20,7 @@ from dynome.inference.biclustering.continuing import runs_of
 from dynome.inference.biclustering.demands import add_data_problems, add_parameter_problems
 from dynome.inference.biclustering.diagnostics import summary, warn_if_chains_disagree
 from dynome.inference.biclustering.model import Data, Hyper, Law
-from dynome.inference.biclustering.plans import Plan, chain_run, coldest_state
+from dynome.inference.biclustering.plans import Plan, chain_run, recorded_point
 from dynome.inference.biclustering.results import results_tree
 from dynome.inference.biclustering.sweep import Schedule
 
@@ -298,8 +298,7 @@ class Biclustering(Estimator):
         )
 
     def _with(self, runs: list[ChainRun], plan: Plan, sequences: Sequences, begun: float) -> Self:
-        point = coldest_state if plan.n_temperatures > 1 else None
-        results = results_tree(runs, sequences, law=self.observation, point=point)
+        results = results_tree(runs, sequences, law=self.observation, point=partial(recorded_point, plan=plan))
         table = summary(results)
         if self.n_chains > 1:
             warn_if_chains_disagree(table)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,6 +86,26 @@ def chain_run(k: int, plan: Plan, former: ChainRun | None = None) -> ChainRun:
         folder.mkdir(parents=True, exist_ok=True)
         recorder, checkpoint = ZarrRecorder(folder / f"chain_{k}.zarr"), folder / f"chain_{k}.npz"
     tempered = plan.n_temperatures > 1
+    with threads(plan.schedule.n_threads):
+        return _run(k, plan, former, recorder, checkpoint, tempered)
+
+
+@contextmanager
+def threads(most: int) -> Iterator[None]:
+    """So many of numba's threads: with more than there are idle cores, short loops take many times as long."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(most, before))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def _run(
+    k: int, plan: Plan, former: ChainRun | None, recorder: Any, checkpoint: Path | None, tempered: bool
+) -> ChainRun:
     return run_chain(
         partial(tempered_step, plan=plan) if tempered else partial(step, plan=plan),
         former.end if former is not None else partial(first_point, plan=plan),
@@ -96,7 +118,7 @@ def chain_run(k: int, plan: Plan, former: ChainRun | None = None) -> ChainRun:
         checkpoint_path=checkpoint,
         checkpoint_every=plan.checkpoint_every,
         fingerprint=f"{fingerprint(plan)}-{k}",
-        point=coldest_state if tempered else None,
+        point=partial(recorded_point, plan=plan),
     )
 
 
@@ -145,7 +167,8 @@ def regrouped(point: State, plan: Plan, rng: np.random.Generator) -> State:
 
 def fingerprint(plan: Plan) -> str:
     """Of everything that a sweep depends on."""
-    told = plan._replace(data=None, n_draws=0, checkpoint_every=0, out=None)  # type: ignore[arg-type]
+    schedule = plan.schedule._replace(n_threads=1)
+    told = plan._replace(data=None, schedule=schedule, n_draws=0, checkpoint_every=0, out=None)  # type: ignore[arg-type]
     text = hashlib.sha256(repr(told).encode())
     text.update(plan.data.y.tobytes())
     text.update(plan.data.starts.tobytes())
@@ -160,6 +183,13 @@ def _settled(plan: Plan, number: int, rng: np.random.Generator) -> tuple[Hyper, 
     return plan.hyper._replace(n_auxiliary=0), rng, plan.schedule._replace(states=False)
 
 
-def coldest_state(states: tuple[State, ...]) -> State:
-    """The chain itself among tempered ones."""
-    return states[0]
+def recorded_point(chain: Any, *, plan: Plan) -> State:
+    """The state that is recorded: of tempered chains the first; first bins have the state of the second.
+
+    A first bin is not entered by any dynamics, and its state says nothing but which transition follows.
+    """
+    point: State = chain[0] if plan.n_temperatures > 1 else chain
+    first = plan.data.starts[:-1][np.diff(plan.data.starts) > 1]
+    state = point.state.copy()
+    state[first] = state[first + 1]
+    return point._replace(state=state)

@@ -16,7 +16,7 @@ from dynome.schema import CHAIN, DRAW
 Loss = Literal["pear", "vi"]
 
 
-def similarity_matrix(draws: xr.DataArray, *, over: Sequence[str] = (CHAIN, DRAW)) -> xr.DataArray:
+def similarity_matrix(draws: xr.DataArray, *, over: str | Sequence[str] = (CHAIN, DRAW)) -> xr.DataArray:
     """Share of draws in which two items carry one label: the posterior similarity matrix.
 
     Parameters
@@ -24,7 +24,7 @@ def similarity_matrix(draws: xr.DataArray, *, over: Sequence[str] = (CHAIN, DRAW
     draws : (chain, draw, item) integers
         Cluster of each node, or state of each bin, in each draw; the item dim may have any name. Only which labels are
         equal within a draw matters. -1 and NaN are refused.
-    over : sequence of str
+    over : str or sequence of str
         Dims of the draws.
 
     Returns
@@ -52,7 +52,9 @@ def similarity_matrix(draws: xr.DataArray, *, over: Sequence[str] = (CHAIN, DRAW
     return xr.DataArray(similarity(values), dims=(dim, other), coords=coords, name="similarity", attrs=about)
 
 
-def point_partition(draws: xr.DataArray, loss: Loss = "pear", *, over: Sequence[str] = (CHAIN, DRAW)) -> xr.Dataset:
+def point_partition(
+    draws: xr.DataArray, loss: Loss = "pear", *, over: str | Sequence[str] = (CHAIN, DRAW)
+) -> xr.Dataset:
     r"""One partition that stands for many draws, with any number of clusters.
 
     Parameters
@@ -62,7 +64,7 @@ def point_partition(draws: xr.DataArray, loss: Loss = "pear", *, over: Sequence[
     loss : {"pear", "vi"}
         The largest posterior expected adjusted Rand index, or the least expected variation of information. The second
         tends to fewer clusters where the draws disagree.
-    over : sequence of str
+    over : str or sequence of str
         Dims of the draws.
 
     Returns
@@ -111,9 +113,10 @@ def point_partition(draws: xr.DataArray, loss: Loss = "pear", *, over: Sequence[
     )
 
 
-def _partitions(draws: xr.DataArray, over: Sequence[str], subject: str) -> tuple[NDArray[np.int64], str]:
+def _partitions(draws: xr.DataArray, over: str | Sequence[str], subject: str) -> tuple[NDArray[np.int64], str]:
     """(draw, item) labels without gaps, and the name of the item dim."""
     problems = Problems(subject)
+    over = (over,) if isinstance(over, str) else over
     missing = [d for d in over if d not in draws.dims]
     items = [str(d) for d in draws.dims if d not in over]
     if missing or len(items) != 1:

@@ -117,6 +117,12 @@ def test_every_law_and_dynamics_fit_with_missing_bins_and_trials(observation, dy
     assert int(model.results_["constant_data"]["sequence_start"].sum()) == 3
 
 
+def test_a_first_bin_is_told_to_be_in_the_state_of_the_second(recording):
+    y = recording["spike_count"].assign_coords(trial=("time", np.repeat(np.arange(8), 10)))
+    state = Biclustering(**QUICK, n_draws=6).fit(y).results_["posterior"]["state"].to_numpy()
+    np.testing.assert_array_equal(state[..., ::10], state[..., 1::10])
+
+
 def test_the_number_of_clusters_may_be_given(recording):
     for n in (1, 3):
         results = Biclustering(**QUICK, n_draws=5, n_clusters=n).fit(recording["spike_count"]).results_
