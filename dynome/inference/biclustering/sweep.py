@@ -46,7 +46,7 @@ class Schedule(NamedTuple):
         Threads of the draws of augmentation. Results do not depend on it.
     """
 
-    split_merges: float = 0.2
+    split_merges: float = 0.1
     stretches: float = 0.2
     segments: float = 0.2
     states: bool = True
