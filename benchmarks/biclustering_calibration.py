@@ -28,7 +28,7 @@ import kernels  # noqa: E402
 from geweke import verdict  # noqa: E402
 from joint import Setting, observed_data, prior_state, small, statistics_of  # noqa: E402
 
-from dynome.inference.biclustering.sweep import sweep  # noqa: E402
+from dynome.inference.biclustering.sweeps import sweep  # noqa: E402
 
 BLOCK = {"coupled": False}
 PROCESS = {"coupled": False, "partition": "dp", "resample_concentrations": True}

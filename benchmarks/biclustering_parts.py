@@ -21,6 +21,7 @@ import numba
 import numpy as np
 
 from dynome.inference.biclustering.assignments import updated_assignment
+from dynome.inference.biclustering.augmentation import working
 from dynome.inference.biclustering.dispersions import updated_dispersion
 from dynome.inference.biclustering.dynamics import draw_dynamics, draw_path, log_path_prior, step_log_density
 from dynome.inference.biclustering.hdp import updated_transitions
@@ -32,8 +33,7 @@ from dynome.inference.biclustering.segments import updated_segments
 from dynome.inference.biclustering.split_merge import split_or_merge
 from dynome.inference.biclustering.state_paths import draw_states
 from dynome.inference.biclustering.stretches import updated_stretches
-from dynome.inference.biclustering.sweep import sweep
-from dynome.inference.biclustering.working import working
+from dynome.inference.biclustering.sweeps import sweep
 
 
 class Size(NamedTuple):

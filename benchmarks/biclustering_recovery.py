@@ -24,9 +24,9 @@ from sklearn.metrics import adjusted_rand_score
 import dynome as dy
 from dynome.inference.biclustering.diagnostics import agreements
 from dynome.inference.biclustering.dynamics import draw_dynamics
-from dynome.inference.biclustering.evidence import evidence
+from dynome.inference.biclustering.laplace import evidence
 from dynome.inference.biclustering.model import Concentrations, Data, Hyper, State
-from dynome.inference.biclustering.sweep import sweep
+from dynome.inference.biclustering.sweeps import sweep
 
 
 def accuracy(state: np.ndarray, true: np.ndarray) -> float:

@@ -49,13 +49,9 @@ def test_what_arviz_makes_comes_in_and_goes_back():
 
 
 def test_what_is_no_posterior_is_told():
-    with pytest.raises(
-        InputError, match="an InferenceData, a Dataset or a dict of draws, got a list"
-    ):
+    with pytest.raises(InputError, match="an InferenceData, a Dataset or a dict of draws, got a list"):
         dy.inference.to_datatree([1, 2])
-    with pytest.raises(
-        InputError, match="rate must be an array of numbers or strings with the dims chain"
-    ):
+    with pytest.raises(InputError, match="rate must be an array of numbers or strings with the dims chain"):
         dy.inference.to_datatree({"rate": np.zeros(3)})
     with pytest.raises(InputError, match="expected groups such as posterior and sample_stats, found 'own'"):
         dy.inference.to_arviz(xr.DataTree.from_dict({"/own": xr.Dataset({"a": 1})}))

@@ -7,7 +7,7 @@ import xarray as xr
 import dynome as dy
 from dynome.errors import InputError
 from dynome.viz.biclustering.classes import rand_index
-from dynome.viz.biclustering.trajectories import trajectories
+from dynome.viz.biclustering.cluster_paths import trajectories
 from dynome.viz.biclustering.tree import bins_of, cluster_colors, column_starts, partition_of
 from dynome.viz.states import state_colors
 

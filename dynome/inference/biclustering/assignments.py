@@ -1,7 +1,7 @@
 r"""Which cluster a node belongs to, with its bias and loadings, given the paths of the clusters.
 
 The augmentation of counts is integrated out: a cluster and coefficients are proposed from Laplace's approximation of
-every cluster (see `dynome.inference.biclustering.evidence`) and accepted by the exact ratio,
+every cluster (see `dynome.inference.biclustering.laplace`) and accepted by the exact ratio,
 
 .. math:: \min\left(1, \frac{\omega(z', c')}{\omega(z, c)}\right), \qquad
           \omega(z, c) = \frac{p(y_i \mid c, X^{(z)})^\beta\, N(c)}{E_i(z)\, q_{iz}(c)},
@@ -21,7 +21,7 @@ import numpy as np
 from dynome.inference.biclustering.assignment_loops import DEGREES, scan
 from dynome.inference.biclustering.births import Births, Clusters, Sequence, offered
 from dynome.inference.biclustering.dynamics import draw_dynamics
-from dynome.inference.biclustering.evidence import Fit, coefficient_prior, paths_evidence
+from dynome.inference.biclustering.laplace import Fit, coefficient_prior, paths_evidence
 from dynome.inference.biclustering.model import Array, Data, Hyper, Labels, State
 from dynome.inference.biclustering.partition_prior import log_birth_weights
 from dynome.inference.biclustering.trials import Trials, as_paths, as_trials

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from dynome.inference.biclustering.assignment_loops import DEGREES, chosen, importance, propose
 from dynome.inference.biclustering.dynamics import log_path_prior, prior_dynamics
-from dynome.inference.biclustering.evidence import Fit, coefficient_prior, paths_evidence
 from dynome.inference.biclustering.evidence_loops import BLOCK, N_BUFFERS
+from dynome.inference.biclustering.laplace import Fit, coefficient_prior, paths_evidence
 from dynome.inference.biclustering.model import Array, Dynamics, Hyper, Labels
 from dynome.inference.biclustering.sequences import firsts
 from dynome.inference.biclustering.trials import Trials, as_paths

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from dynome.inference.biclustering.augmentation import Working
 from dynome.inference.biclustering.dynamics import PathStatistics, log_transitions_prior
 from dynome.inference.biclustering.expansions import expansion
 from dynome.inference.biclustering.model import Array, Data, Hyper, Labels
 from dynome.inference.biclustering.observations import log_likelihood
 from dynome.inference.biclustering.smoother import Moments, expected_statistics, expected_terms, moments
-from dynome.inference.biclustering.working import Working
 
 _OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "fastmath": {"contract", "reassoc", "nsz"}}
 _NODE_ROUNDS = 3

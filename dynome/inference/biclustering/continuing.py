@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from dynome.inference.biclustering.chains import ChainRun
-from dynome.inference.biclustering.last_points import checkpoints_of
+from dynome.inference.biclustering.end_points import checkpoints_of
 from dynome.inference.biclustering.placing import unplaced
 from dynome.inference.biclustering.storage import LOG_LIKELIHOOD, STAT, Recorded
 from dynome.schema import CHAIN, CLUSTER, COMPONENT, DRAW, NODE

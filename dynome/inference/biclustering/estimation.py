@@ -22,7 +22,7 @@ from dynome.inference.biclustering.diagnostics import summary, warn_if_chains_di
 from dynome.inference.biclustering.model import Data, Hyper, Law
 from dynome.inference.biclustering.plans import Plan, chain_run, recorded_point
 from dynome.inference.biclustering.results import results_tree
-from dynome.inference.biclustering.sweep import Schedule
+from dynome.inference.biclustering.sweeps import Schedule
 
 _SUBJECT = "cannot fit a bi-clustering"
 _SETTLING = 30

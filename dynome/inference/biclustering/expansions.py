@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from dynome.inference.biclustering.augmentation import Working
 from dynome.inference.biclustering.model import Array, Data
-from dynome.inference.biclustering.working import Working
 
 
 def expansion(data: Data, psi: Array, dispersion: Array, *, temperature: float = 1.0) -> Working:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from dynome.inference.biclustering.evidence import coefficient_prior
+from dynome.inference.biclustering.augmentation import Working
+from dynome.inference.biclustering.laplace import coefficient_prior
 from dynome.inference.biclustering.model import Array, Data, Hyper, State
 from dynome.inference.biclustering.observations import predictor
 from dynome.inference.biclustering.poisson import poisson_log_ratio, stand_in
-from dynome.inference.biclustering.working import Working
 
 
 def updated_active(

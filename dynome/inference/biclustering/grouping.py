@@ -10,6 +10,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from dynome.dynamics.hmm.clustering import clusters, smoothed
+from dynome.inference.biclustering.augmentation import Working
 from dynome.inference.biclustering.cluster_fits import (
     ClusterFit,
     Coefficients,
@@ -25,7 +26,6 @@ from dynome.inference.biclustering.model import Array, Concentrations, Data, Hyp
 from dynome.inference.biclustering.observations import log_likelihood
 from dynome.inference.biclustering.partition_prior import log_partition
 from dynome.inference.biclustering.smoother import Moments, expected_terms, moments
-from dynome.inference.biclustering.working import Working
 
 _FEW, _SOME = 4, 8  # rounds of a fit
 _NEAREST = 8  # clusters with which a merge is tried

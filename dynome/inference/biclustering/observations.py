@@ -3,7 +3,7 @@ r"""What is observed, given the predictor: log likelihoods, means, simulated obs
 Four laws with their natural predictor :math:`\psi`: the log mean of counts (negative binomial with variance
 :math:`\mu + \mu^2 / r`, Poisson), the logit of a Bernoulli probability, and the mean of Gaussian observations. A
 missing observation (NaN) contributes nothing. A sibling law is a branch of each function here, and of
-`dynome.inference.biclustering.working`.
+`dynome.inference.biclustering.augmentation`.
 """
 
 from __future__ import annotations

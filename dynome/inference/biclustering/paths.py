@@ -21,10 +21,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dynome.inference.biclustering import blocks
+from dynome.inference.biclustering.augmentation import Working
 from dynome.inference.biclustering.dynamics import log_path
 from dynome.inference.biclustering.model import Array, Dynamics, Labels
 from dynome.inference.biclustering.sequences import firsts
-from dynome.inference.biclustering.working import Working
 
 _STRETCH = 128  # bins whose sums stay in the nearest cache
 

@@ -19,7 +19,7 @@ from dynome.inference.biclustering.model import Data, Hyper, State
 from dynome.inference.biclustering.prior_draws import prior_start
 from dynome.inference.biclustering.starting import started
 from dynome.inference.biclustering.storage import MemoryRecorder, Stats, ZarrRecorder
-from dynome.inference.biclustering.sweep import Schedule, sweep
+from dynome.inference.biclustering.sweeps import Schedule, sweep
 from dynome.inference.biclustering.tempering import ladder, tempered_sweep
 
 _WIDTH = 10  # bins over which signals are smoothed where nodes are put into a given number of clusters

@@ -16,7 +16,7 @@ from dynome.extras import require
 from dynome.inference.biclustering.graph import Plan, plan_of
 from dynome.inference.biclustering.model import State
 from dynome.inference.biclustering.starting import started
-from dynome.inference.biclustering.sweep import Schedule, sweep
+from dynome.inference.biclustering.sweeps import Schedule, sweep
 
 _OWN = ("cluster", "state", "bias", "loading", "dispersion")
 

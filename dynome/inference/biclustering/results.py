@@ -13,7 +13,7 @@ from dynome.dynamics.hmm.sequences import Sequences
 from dynome.inference.biclustering.chains import ChainRun
 from dynome.inference.biclustering.clustering import clusterings
 from dynome.inference.biclustering.diagnostics import diagnostics_dataset
-from dynome.inference.biclustering.last_points import last_dynamics, last_points
+from dynome.inference.biclustering.end_points import last_dynamics, last_points
 from dynome.inference.biclustering.model import Concentrations, Law, State
 from dynome.inference.biclustering.placing import input_coords, placed
 from dynome.inference.biclustering.relabelling import matched_labels

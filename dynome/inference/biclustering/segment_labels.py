@@ -10,7 +10,7 @@ from numba import njit
 
 from dynome.inference.biclustering.cuts import log_weight, pick, shift
 from dynome.inference.biclustering.model import Array, Labels
-from dynome.inference.biclustering.segment_moments import log_evidence
+from dynome.inference.biclustering.moments import log_evidence
 
 
 class Sums(NamedTuple):

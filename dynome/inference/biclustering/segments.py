@@ -12,8 +12,8 @@ from dynome.inference.biclustering.cuts import chain_of, drawn_cuts, share_drawn
 from dynome.inference.biclustering.dynamics import draw_dynamics
 from dynome.inference.biclustering.hdp import updated_transitions
 from dynome.inference.biclustering.model import Hyper, Labels, State
+from dynome.inference.biclustering.moments import evidence_prior, segment_moments
 from dynome.inference.biclustering.segment_labels import relabel, sums_of
-from dynome.inference.biclustering.segment_moments import evidence_prior, segment_moments
 from dynome.inference.biclustering.state_splits import split_or_merge_states
 
 _SHORTEST = 8.0  # bins a segment, on average where most are cut: single bins are drawn given the dynamics anyway

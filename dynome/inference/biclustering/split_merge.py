@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynome.inference.biclustering.dynamics import Conjugate, draw_dynamics, drawn, log_density, log_path_prior
-from dynome.inference.biclustering.evidence import Fit, evidence
+from dynome.inference.biclustering.laplace import Fit, evidence
 from dynome.inference.biclustering.model import Array, Data, Dynamics, Hyper, Labels, State
 from dynome.inference.biclustering.observations import log_likelihood, predictor
 from dynome.inference.biclustering.partition_prior import log_partition

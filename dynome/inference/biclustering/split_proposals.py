@@ -25,8 +25,8 @@ from scipy.ndimage import uniform_filter1d
 from scipy.special import expit
 
 from dynome.inference.biclustering.dynamics import Conjugate, PathStatistics, conjugate, path_statistics
-from dynome.inference.biclustering.evidence import evidence
 from dynome.inference.biclustering.expansions import expansion
+from dynome.inference.biclustering.laplace import evidence
 from dynome.inference.biclustering.model import Array, Data, Dynamics, Hyper, Labels, State
 from dynome.inference.biclustering.observations import predictor
 from dynome.inference.biclustering.paths import draw_latent, latent_mean, statistics

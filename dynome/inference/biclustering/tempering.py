@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynome.inference.biclustering.model import Array, Data, Hyper, State
-from dynome.inference.biclustering.sweep import Moves, Schedule, sweep
+from dynome.inference.biclustering.sweeps import Moves, Schedule, sweep
 
 
 def ladder(n_temperatures: int, coldest: float) -> Array:
@@ -45,7 +45,7 @@ def tempered_sweep(
     currents : tuple of State
         One a power; the first is the chain itself.
     data, hyper, rng, schedule
-        As in `dynome.inference.biclustering.sweep.sweep`.
+        As in `dynome.inference.biclustering.sweeps.sweep`.
     powers : (n_temperature,)
 
     Returns

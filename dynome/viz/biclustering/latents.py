@@ -10,8 +10,8 @@ import xarray as xr
 
 from dynome.errors import InputError, listed
 from dynome.viz import canvas
+from dynome.viz.biclustering.cluster_paths import Trajectories, trajectories
 from dynome.viz.biclustering.similarity import draw_states, state_legend_labels
-from dynome.viz.biclustering.trajectories import Trajectories, trajectories
 from dynome.viz.biclustering.tree import Bins, Floats, Labels, Partition, bins_of, column_starts, group_of, partition_of
 from dynome.viz.palette import MUTED
 from dynome.viz.states import add_row_legend

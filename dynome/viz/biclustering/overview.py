@@ -9,11 +9,11 @@ import xarray as xr
 
 from dynome.viz import canvas
 from dynome.viz.biclustering.classes import draw_classes, strip_of_rows, table_of
+from dynome.viz.biclustering.cluster_paths import trajectories
 from dynome.viz.biclustering.counts import draw_histogram, draw_likelihood
 from dynome.viz.biclustering.latents import draw_band, largest
 from dynome.viz.biclustering.similarity import add_cluster_strip, draw_node_similarity, draw_states, state_legend_labels
 from dynome.viz.biclustering.sorted_raster import doubt_of, draw_doubt, draw_sorted
-from dynome.viz.biclustering.trajectories import trajectories
 from dynome.viz.biclustering.tree import (
     Bins,
     Partition,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dynome.inference.biclustering.assignments import updated_assignment
+from dynome.inference.biclustering.augmentation import Working, working
 from dynome.inference.biclustering.dispersions import updated_dispersion
 from dynome.inference.biclustering.dynamics import draw_dynamics, step_log_density
 from dynome.inference.biclustering.hdp import updated_concentrations, updated_transitions
@@ -18,7 +19,6 @@ from dynome.inference.biclustering.split_merge import split_or_merge
 from dynome.inference.biclustering.state_paths import draw_states
 from dynome.inference.biclustering.stretches import updated_stretches
 from dynome.inference.biclustering.windows import corrected_latent
-from dynome.inference.biclustering.working import Working, working
 
 Move = Callable[[State, Data, Hyper, np.random.Generator], State]
 

@@ -9,7 +9,7 @@ from joint import small
 from scipy.stats import multivariate_normal
 
 from dynome.inference.biclustering.assignments import updated_assignment
-from dynome.inference.biclustering.evidence import evidence
+from dynome.inference.biclustering.laplace import evidence
 from dynome.inference.biclustering.model import Concentrations, Data, Dynamics, Hyper, State
 from dynome.inference.biclustering.partition_prior import log_partition
 

@@ -8,9 +8,9 @@ from sklearn.metrics import adjusted_rand_score
 from dynome.datasets import make_biclusters
 from dynome.errors import InputError, NotFittedError
 from dynome.inference import Biclustering
-from dynome.inference.biclustering.evidence import evidence
+from dynome.inference.biclustering.laplace import evidence
 from dynome.inference.biclustering.model import Concentrations, Data, Dynamics, Hyper, State
-from dynome.inference.biclustering.sweep import Schedule, sweep
+from dynome.inference.biclustering.sweeps import Schedule, sweep
 from dynome.inference.biclustering.tempering import ladder, tempered_sweep
 
 QUICK = {"n_factors": 1, "n_states": 3, "n_tune": 6, "n_chains": 1, "latent_every": 2, "random_state": 0}

@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from dynome.inference.biclustering.evidence import evidence
+from dynome.inference.biclustering.laplace import evidence
 from dynome.inference.biclustering.model import Data, Hyper
 from dynome.inference.biclustering.observations import log_likelihood, sample_observations
 

@@ -16,7 +16,7 @@ from dynome.inference.biclustering.model import Concentrations
 from dynome.inference.biclustering.observations import log_likelihood, predictor, sample_observations
 from dynome.inference.biclustering.paths import draw_latent
 from dynome.inference.biclustering.prior_draws import prior_start
-from dynome.inference.biclustering.sweep import sweep
+from dynome.inference.biclustering.sweeps import sweep
 
 LAWS = ("negative_binomial", "poisson", "bernoulli", "gaussian")
 RIGHT, WRONG = 1e-3, 1e-6

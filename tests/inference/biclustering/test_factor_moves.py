@@ -6,9 +6,9 @@ from geweke import verdict
 from joint import observed_data, prior_state, small
 from scipy.stats import multivariate_normal
 
+from dynome.inference.biclustering.augmentation import working
 from dynome.inference.biclustering.factor_moves import updated_active
 from dynome.inference.biclustering.observations import predictor
-from dynome.inference.biclustering.working import working
 
 
 def kernel_of(hyper):

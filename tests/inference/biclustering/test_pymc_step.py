@@ -15,7 +15,7 @@ from dynome.inference.biclustering.partition_prior import log_partition, log_par
 from dynome.inference.biclustering.prior_checks import prior_predictive
 from dynome.inference.biclustering.pymc_step import bicluster_step
 from dynome.inference.biclustering.starting import started
-from dynome.inference.biclustering.sweep import sweep
+from dynome.inference.biclustering.sweeps import sweep
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # PyMC, PyTensor and ArviZ tell of BLAS and of versions to come
 NODES = list("abcdef")
@@ -188,7 +188,7 @@ def test_hyper_parameters_have_the_posterior_that_gibbs_sampling_on_a_grid_finds
 
     (a, error_a), (b, error_b) = mean_and_error(by_nuts), mean_and_error(by_gibbs[50:])
     assert abs(a - b) < 4 * np.hypot(error_a, error_b)
-    assert np.hypot(error_a, error_b) < 0.4
+    assert np.hypot(error_a, error_b) < 0.6
 
 
 def test_the_prior_is_told_in_counts(pm):

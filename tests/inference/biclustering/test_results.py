@@ -10,7 +10,7 @@ import dynome as dy
 from dynome.dynamics.hmm.sequences import stacked
 from dynome.errors import StoreError
 from dynome.inference.biclustering.continuing import runs_of
-from dynome.inference.biclustering.last_points import checkpoints_of
+from dynome.inference.biclustering.end_points import checkpoints_of
 from dynome.inference.biclustering.model import Dynamics
 from dynome.inference.biclustering.results import results_tree
 from dynome.inference.biclustering.storage import MemoryRecorder, ZarrRecorder

@@ -11,8 +11,8 @@ from dynome.inference.biclustering.cuts import chain_of, drawn_cuts, link, log_p
 from dynome.inference.biclustering.dynamics import draw_path, log_path_prior, prior_dynamics
 from dynome.inference.biclustering.hdp import log_states_integrated, prior_transitions
 from dynome.inference.biclustering.model import Concentrations, Dynamics, Hyper, State
+from dynome.inference.biclustering.moments import evidence_prior, segment_moments
 from dynome.inference.biclustering.segment_labels import alone, relabel, sums_of
-from dynome.inference.biclustering.segment_moments import evidence_prior, segment_moments
 from dynome.inference.biclustering.segments import updated_segments
 from dynome.inference.biclustering.state_splits import split_or_merge_states
 

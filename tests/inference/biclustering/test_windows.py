@@ -5,12 +5,12 @@ import pytest
 from scipy import stats
 
 from dynome.inference.biclustering import poisson, windows
+from dynome.inference.biclustering.augmentation import working
 from dynome.inference.biclustering.model import Concentrations, Data, Dynamics, State
 from dynome.inference.biclustering.observations import predictor
 from dynome.inference.biclustering.paths import statistics
 from dynome.inference.biclustering.poisson import poisson_log_ratio, stand_in
 from dynome.inference.biclustering.windows import corrected_latent
-from dynome.inference.biclustering.working import working
 
 Y = np.array([[0.0, 4], [1, np.nan]])  # two nodes in two bins
 BIAS, OFFSET, MATRIX, NOISE = np.array([0.8, -0.3]), 0.2, 0.7, 0.5

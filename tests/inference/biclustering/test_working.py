@@ -5,10 +5,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from dynome.inference.biclustering.augmentation import working
 from dynome.inference.biclustering.model import Data, Law
 from dynome.inference.biclustering.observations import pointwise_log_likelihood
 from dynome.inference.biclustering.poisson import poisson_log_ratio, stand_in
-from dynome.inference.biclustering.working import working
 
 LAWS = get_args(Law)
 

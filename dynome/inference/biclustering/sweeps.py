@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dynome.inference.biclustering.assignments import updated_assignment
+from dynome.inference.biclustering.augmentation import working
 from dynome.inference.biclustering.dispersions import updated_dispersion
 from dynome.inference.biclustering.dynamics import draw_dynamics, step_log_density
 from dynome.inference.biclustering.factor_moves import updated_active
@@ -26,7 +27,6 @@ from dynome.inference.biclustering.split_merge import split_or_merge
 from dynome.inference.biclustering.state_paths import draw_states
 from dynome.inference.biclustering.stretches import updated_stretches
 from dynome.inference.biclustering.windows import corrected_latent
-from dynome.inference.biclustering.working import working
 
 
 class Schedule(NamedTuple):
