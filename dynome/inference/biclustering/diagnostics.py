@@ -172,9 +172,11 @@ def _convergence(values: Array) -> dict[str, float]:
     arviz: Any = require("arviz", extra="bayes")
     # Folded around its median, an even split of two values is constant, of which ArviZ divides by the variance.
     with np.errstate(all="ignore"):
-        ranked = float(arviz.rhat(values))
+        # ArviZ writes to the log that one chain has no R-hat.
+        ranked = float(arviz.rhat(values)) if values.shape[0] > 1 else math.nan
+        again = values.shape[0] > 1 and not math.isfinite(ranked)
         return {
-            "r_hat": ranked if math.isfinite(ranked) else float(arviz.rhat(values, method="split")),
+            "r_hat": float(arviz.rhat(values, method="split")) if again else ranked,
             "ess_bulk": float(arviz.ess(values, method="bulk")),
             "ess_tail": float(arviz.ess(values, method="tail", prob=(0.05, 0.95))),
         }
