@@ -216,8 +216,11 @@ def _held(frame: pd.DataFrame) -> list[int]:
 
 
 def _counts(column: NDArray[Any]) -> bool:
-    """Whether the values are whole numbers n, n + 1, n + 2, ..."""
-    return bool(column[0] == np.round(column[0]) and np.array_equal(column, column[0] + np.arange(column.size)))
+    """Whether the values are whole numbers n, n + 1, n + 2, ... that doubles still tell from each other."""
+    first = column[0]
+    return bool(
+        first == np.round(first) and abs(first) < 2**53 and np.array_equal(column, first + np.arange(column.size))
+    )
 
 
 def _advice(name: str) -> str:
