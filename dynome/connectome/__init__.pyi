@@ -11,8 +11,8 @@ from dynome.connectome.conversion import to_scipy as to_scipy
 from dynome.connectome.graphs import to_networkx as to_networkx
 from dynome.connectome.graphs import to_pyg as to_pyg
 from dynome.connectome.grouping import group_nodes as group_nodes
-from dynome.connectome.layers import aggregate as aggregate
-from dynome.connectome.layers import merge as merge
+from dynome.connectome.edge_types import aggregate as aggregate
+from dynome.connectome.edge_types import merge as merge
 from dynome.connectome.layout import node_positions as node_positions
 from dynome.connectome.measures import clustering as clustering
 from dynome.connectome.measures import components as components

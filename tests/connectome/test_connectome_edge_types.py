@@ -1,4 +1,4 @@
-"""Evidence for connectome/layers.py and grouping.py: sums of matrices, unions of nodes, conflicts refused."""
+"""Evidence for connectome/edge_types.py and grouping.py: sums of matrices, unions of nodes, conflicts refused."""
 
 import hypothesis.strategies as st
 import numpy as np
