@@ -6,6 +6,7 @@ import xarray as xr
 
 import dynome as dy
 from dynome.errors import InputError
+from dynome.inference.biclustering.observations import log_likelihood
 from dynome.viz.biclustering.classes import rand_index
 from dynome.viz.biclustering.cluster_paths import trajectories
 from dynome.viz.biclustering.tree import bins_of, cluster_colors, column_starts, partition_of
@@ -161,6 +162,29 @@ def test_latents_come_back_whatever_way_each_draw_was_written(make_biclustering)
         assert np.trace(gram) == pytest.approx((truth[:, 1:] ** 2).sum())
 
 
+@pytest.mark.parametrize("n_factors", [1, 2, 3])
+def test_aligned_latents_have_the_likelihood_of_those_that_were_drawn(make_biclustering, n_factors):
+    """What is taken out of latents is a level, which biases take up, and a rotation, which loadings take up."""
+    tree = make_biclustering(n_factors=n_factors)
+    rng = np.random.default_rng(1)
+    bins, cluster = bins_of(tree, ""), tree["clustering"].cluster_maxpear.to_numpy()
+    posterior = tree["posterior"].to_dataset()
+    posterior = posterior.assign(cluster=posterior.cluster.copy(data=np.tile(cluster, (2, 20, 1))))
+    latent = tree["latent"].latent.astype(float)
+    found = trajectories(posterior, latent, cluster, [1], bins, column_starts(bins))[0].values
+    bias, loading = rng.standard_normal(5), rng.standard_normal((5, n_factors))
+    counts, r = rng.poisson(2.0, (5, 60)).astype(float), np.full(5, 3.0)
+    for before, after in zip(latent.to_numpy().reshape(10, 60, 3, -1)[:, :, 1], found, strict=True):
+        level = before.mean(axis=0)
+        turn = np.linalg.lstsq(before[:, 1:] - level[1:], after[:, 1:])[0]
+        np.testing.assert_allclose(turn.T @ turn, np.eye(n_factors), atol=1e-10)
+        scores = [
+            log_likelihood(counts, d[:, None] + path[:, 0] + c @ path[:, 1:].T, "negative_binomial", r)
+            for d, c, path in ((bias, loading, before), (bias + level[0] + loading @ level[1:], loading @ turn, after))
+        ]
+        np.testing.assert_allclose(*scores, atol=1e-10)
+
+
 def test_a_draw_without_the_cluster_does_not_count(biclustering, ax):
     alone = changed(biclustering, "posterior", lambda d: d.assign(cluster=d.cluster.where(d.chain == 0, 0)))
     host = dy.viz.plot_latents(alone, [1], ax=ax)
@@ -239,6 +263,16 @@ def test_an_overview_leaves_out_what_is_not_there(biclustering, ax):
     host = dy.viz.plot_biclustering(little, ax=ax)
     assert whole == 11
     assert len(host.child_axes) == 3
+
+
+@pytest.mark.parametrize(("name", "rows_named"), [("unit_{}", 12), ("session_715093703/unit_{}", 0)])
+def test_an_overview_names_nodes_only_where_names_fit_between_its_columns(biclustering, ax, name, rows_named):
+    names = [name.format(k) for k in range(12)]
+    tree = changed(biclustering, "clustering", lambda d: d.assign_coords(node=names, other_node=names))
+    tree = changed(tree, "observed_data", lambda d: d.assign_coords(node=names))
+    host = dy.viz.plot_biclustering(without(tree, "posterior", "latent"), ax=ax)
+    raster = next(panel for panel in host.child_axes if panel.get_ylabel().endswith("by cluster") and panel.collections)
+    assert len(rows(raster)) == rows_named
 
 
 @pytest.mark.parametrize("name", PLOTS)

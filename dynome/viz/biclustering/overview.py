@@ -34,6 +34,7 @@ _size = (12.5, 8.6)  # inches
 _left, _right = (0.05, 0.26), (0.475, 0.455)  # where columns begin and how wide they are
 _middle = 0.44  # what lies above it has a row for each node
 _most = 3  # clusters whose common rate is drawn
+_room = 8  # letters of a name between the columns
 _what = "a bi-clustering"
 
 
@@ -51,8 +52,8 @@ def plot_biclustering(results: xr.DataTree, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         The host of the panels, which are its ``child_axes``. Above, with a row for each node in the order of the
-        clusters: the probability that two nodes share a cluster, and the activity under the states and the uncertainty
-        of each bin's state. Below: numbers of clusters and states over draws with a line for each chain, the log
+        clusters, named where names are short: the probability that two nodes share a cluster, and the activity under the
+        states and the uncertainty of each bin's state. Below: numbers of clusters and states over draws with a line for each chain, the log
         likelihood of every chain, the clusters by region or cell type, and the common log rate of the three largest
         clusters with 95 % bands on the time axis of the activity.
 
@@ -114,7 +115,7 @@ def _draw_times(
     if doubt is not None:
         draw_doubt(ax.inset_axes((_right[0], 0.878, _right[1], 0.03), sharex=raster), bins, doubt)
         ax.child_axes[-1].tick_params(labelbottom=False, bottom=False)
-    draw_sorted(raster, values, bins, partition, name)
+    draw_sorted(raster, values, bins, partition, name, room=_room)
     return ribbon, raster
 
 

@@ -113,8 +113,10 @@ def draw_doubt(ax: Axes, bins: Bins, doubt: Floats) -> None:
     ax.set_ylabel("doubt", fontsize=canvas.NOTE, rotation=0, ha="right", va="center")
 
 
-def draw_sorted(ax: Axes, values: Floats, bins: Bins, partition: Partition, name: str, *, strip: bool = True) -> None:
-    """Rows of the heat map in the order of the clusters, with lines between them."""
+def draw_sorted(
+    ax: Axes, values: Floats, bins: Bins, partition: Partition, name: str, *, room: int = canvas.MAX_LABEL_LENGTH
+) -> None:
+    """Rows of the heat map in the order of the clusters, with lines between them; unnamed if a name is beyond `room`."""
     shown, label = _scaled(values[:, partition.order])
     names = [partition.names[k] for k in partition.order]
     clock = (bins.clock.dims[0], bins.clock.to_numpy(), bins.clock.attrs)
@@ -130,8 +132,9 @@ def draw_sorted(ax: Axes, values: Floats, bins: Bins, partition: Partition, name
         for start in bins.clock.to_numpy()[bins.starts[1:]]:
             ax.axvline(start - step / 2, color=INK, lw=0.4)
     ax.set_ylabel(ax.get_ylabel() + ", by cluster")
-    if strip:
-        add_cluster_strip(ax, "y", partition)
+    if max(len(canvas.shortened(n)) for n in names) > room:
+        ax.set(yticks=[], ylabel=f"{len(names):,} nodes, by cluster")
+    add_cluster_strip(ax, "y", partition)
 
 
 def _scaled(values: Floats) -> tuple[Floats, str]:
