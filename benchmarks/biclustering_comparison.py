@@ -54,14 +54,14 @@ def printed(table: xr.Dataset, title: str, truth: float | None) -> None:
     print(f"\n### {title}\n")
     print(f"{table.attrs['n_held_out']:,} hidden counts, {table.attrs['n_held_out_spikes']:,.0f} spikes\n")
     print(
-        "| model | log score (nat) | bits a spike | to the bi-clustering (nat) | CPU seconds |\n|---|---|---|---|---|"
+        "| model | log score (nat) | bits over Poisson | to the bi-clustering (nat) | CPU seconds |\n|---|---|---|---|---|"
     )
     if truth is not None:
         print(f"| truth | {truth:.4f} | | | |")
     for name in table.model.to_numpy():
         row = table.sel(model=name)
         gap = "" if name == "biclustering" else f"{float(row.difference):+.4f} ± {float(row.difference_error):.4f}"
-        score, bits = float(row.log_score.mean()), float(row.bits_per_spike)
+        score, bits = float(row.log_score.mean()), float(row.bits_over_poisson)
         print(f"| {name} | {score:.4f} | {bits:+.3f} | {gap} | {float(row.seconds.sum()):.0f} |", flush=True)
 
 

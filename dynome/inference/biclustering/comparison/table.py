@@ -79,7 +79,8 @@ def compare_biclustering(
         Over ``model``, best first:
 
         * ``log_score (model, fold)``: mean log probability of a hidden observation, in nats;
-        * ``bits_per_spike (model)``: gain over constant rates, in bits a hidden spike; for counts;
+        * ``bits_over_poisson (model)``: gain over constant Poisson rates, in bits a hidden spike; for counts. (The
+          ``bits_per_spike`` of `heldout_scores` has another zero: constant rates under the law of the model.)
         * ``difference``, ``difference_error (model)``: how far the mean score is above (or, negative, below) that of
           the ``biclustering``, or of the best where that was not asked for, in nats; and its standard error over nodes,
           whose differences are taken as independent;
@@ -121,7 +122,7 @@ def compare_biclustering(
     >>> counts = make_biclusters(nodes_per_cluster=4, n_times=150, random_state=0).spike_count
     >>> names = ["poisson", "negative_binomial", "factor_analysis"]
     >>> table = compare_biclustering(counts, models=names, random_state=0)
-    >>> float(table.bits_per_spike.sel(model="poisson"))
+    >>> float(table.bits_over_poisson.sel(model="poisson"))
     0.0
     """
     law: Law = "negative_binomial" if biclustering is None else biclustering.observation
@@ -244,7 +245,8 @@ def _table(
     variables["hidden"] = where.assign_attrs(long_name="whether an observation was hidden")
     if law in _COUNTS and spikes > 0:
         bits = (score - base).sum(axis=(1, 2)) / spikes / np.log(2)
-        variables["bits_per_spike"] = (_model, bits, {"units": "bit", "long_name": "gain over constant rates"})
+        about = {"units": "bit", "long_name": "gain over constant Poisson rates (bits per spike)"}
+        variables["bits_over_poisson"] = (_model, bits, about)
     coords = {_model: names, FOLD: np.arange(len(hidden)), **dict(sequences.node_coords)}
     table = xr.Dataset(variables, coords, {"n_held_out": int(n), "n_held_out_spikes": spikes, "observation": law})
     return table.isel(model=np.argsort(-score.sum(axis=(1, 2)), kind="stable"))

@@ -226,10 +226,10 @@ def test_the_table_adds_up(table, counts):
     assert set(table.model.to_numpy()) == set(SIMPLE)
     mean = table.log_score.mean("fold")
     assert (np.diff(mean) <= 0).all()
-    assert float(table.bits_per_spike.sel(model="poisson")) == 0
+    assert float(table.bits_over_poisson.sel(model="poisson")) == 0
     gain = (mean - mean.sel(model="poisson")) * table.attrs["n_held_out"]
     bits = gain / table.attrs["n_held_out_spikes"] / np.log(2)
-    np.testing.assert_allclose(table.bits_per_spike, bits, atol=1e-12)
+    np.testing.assert_allclose(table.bits_over_poisson, bits, atol=1e-12)
     np.testing.assert_allclose(table.node_score.mean("node"), table.log_score, atol=1e-12)
     assert table.node.equals(counts.node)
     assert table.log_score.attrs["units"] == "nat"
