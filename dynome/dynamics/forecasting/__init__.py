@@ -1,0 +1,1 @@
+"""What a forecast is, how it is scored, and the models without a graph network."""
