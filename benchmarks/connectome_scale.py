@@ -130,7 +130,7 @@ def rewiring_against_networkx() -> list[str]:
     import networkx as nx
     import numpy as np
 
-    from dynome.connectome.swap_kernels import swap_directed, swap_undirected
+    from dynome.connectome.nulls.swap_kernels import swap_directed, swap_undirected
 
     rng = np.random.default_rng(0)
     graph = nx.gnm_random_graph(302, 3709, seed=0, directed=True)

@@ -9,8 +9,11 @@ import numpy as np
 import xarray as xr
 
 from dynome import labels, progress, schema, seeds, units
-from dynome.connectome import edge_table, nulls
+from dynome.connectome import edge_table
 from dynome.connectome.edge_table import EdgeTable
+from dynome.connectome.nulls.edge_rules import Rule, null_edges
+from dynome.connectome.nulls.random_graphs import anywhere, dealt_weights
+from dynome.connectome.nulls.rewiring import rewired
 from dynome.errors import InputError, Problems, listed
 from dynome.inference.associations import NAMES, Measure, association, prepared
 from dynome.inference.pairs import Floats, Pairs, Wired, known_pairs, summed, wired_pairs
@@ -20,10 +23,10 @@ from dynome.schema import NODE, PAIR, SOURCE, TARGET
 
 Null = Literal["degree", "erdos_renyi", "weights"]
 
-_rules: Mapping[str, nulls.Rule] = {
-    "degree": nulls.rewired,
-    "erdos_renyi": nulls.anywhere,
-    "weights": nulls.dealt_weights,
+_rules: Mapping[str, Rule] = {
+    "degree": rewired,
+    "erdos_renyi": anywhere,
+    "weights": dealt_weights,
 }
 ALL = "all"
 
@@ -120,7 +123,7 @@ def structure_function(
     with progress.task(f"null connectomes ({null})", total=n_null) as advance:
         for k in range(n_null):
             rng = seeds.generator(seed, "structure_function", null, k)
-            drawn = nulls.null_edges(table, nodes.size, directed, _rules[null], rng)
+            drawn = null_edges(table, nodes.size, directed, _rules[null], rng)
             draws[:, k] = [association(w, scores, measure) for w in _by_layer(drawn, pairs, directed, joined)]
             advance(1)
     statistic = np.array([association(w, scores, measure) for w in observed])

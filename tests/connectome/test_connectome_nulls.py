@@ -1,4 +1,4 @@
-"""Evidence for connectome/nulls.py and swap_kernels.py: what is kept is kept exactly, all else is equally likely."""
+"""Evidence for connectome/nulls/: what is kept is kept exactly, all else is equally likely."""
 
 from collections import Counter
 from itertools import combinations, product
@@ -23,8 +23,8 @@ from dynome.connectome import (
     to_edges,
 )
 from dynome.connectome.edge_table import EdgeTable
-from dynome.connectome.nulls import anywhere, ordered, unordered
-from dynome.connectome.swap_kernels import swap_directed, swap_undirected
+from dynome.connectome.nulls.random_graphs import anywhere, ordered, unordered
+from dynome.connectome.nulls.swap_kernels import swap_directed, swap_undirected
 from dynome.errors import InputError
 
 seeds = st.integers(0, 10_000)

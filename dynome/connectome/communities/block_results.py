@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome.connectome.communities.blockmodel.fitting import PARTS, Fit, parts_of
-from dynome.connectome.measures import by_size
+from dynome.connectome.metrics.reachability import by_size
 from dynome.schema import ITERATION, NODE, RESTART, SOURCE, TARGET
 from dynome.units import DIMENSIONLESS
 

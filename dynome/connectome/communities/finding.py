@@ -10,7 +10,7 @@ from dynome import seeds
 from dynome.connectome.communities.checking import check_search
 from dynome.connectome.communities.methods import METHODS
 from dynome.connectome.communities.partitions import Search
-from dynome.connectome.measures import by_size
+from dynome.connectome.metrics.reachability import by_size
 from dynome.connectome.weight_matrix import weight_matrix_of
 from dynome.errors import InputError, listed
 from dynome.schema import NODE

@@ -241,7 +241,7 @@ def _wire(community: Ints, inner: Ints, outer: Ints, rng: np.random.Generator) -
 
 def _random_graph(degree: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """A random simple graph of these degrees (fewer where there is none): Havel & Hakimi, then swaps of ends."""
-    from dynome.connectome.swap_kernels import swap_undirected
+    from dynome.connectome.nulls.swap_kernels import swap_undirected
 
     left = degree.copy()
     ends = []

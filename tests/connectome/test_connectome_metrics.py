@@ -1,4 +1,4 @@
-"""Evidence for connectome/measures.py: networkx, closed forms, and independence of the order of nodes."""
+"""Evidence for connectome/metrics/: networkx, closed forms, and independence of the order of nodes."""
 
 import hypothesis.strategies as st
 import networkx as nx
