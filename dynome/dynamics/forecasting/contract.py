@@ -6,7 +6,7 @@ A model subclasses `Forecaster` and writes two methods on arrays: ``_fit`` and `
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from dynome import schema, seeds
+from dynome.dynamics.forecasting.rollouts import Start, rolled_out, starting_points
 from dynome.dynamics.forecasting.series import PART_ATTRS, Series, stacked, wiring_of
 from dynome.dynamics.forecasting.tallies import Forecast, skill, tallied
 from dynome.dynamics.forecasting.windows import blocks, origins
@@ -135,6 +136,39 @@ class Forecaster(Estimator):
                 out[name][rows] = array * series.scale[session][:, None] + series.center[session][:, None]
             first += block.size
         return _labelled(out, series, origin)
+
+    def rollout(self, part: xr.DataTree, n_steps: int, *, start: Start = "first") -> xr.Dataset:
+        """Let the model run on its own forecasts, one bin after another, once in every stretch of the recordings.
+
+        Parameters
+        ----------
+        part : DataTree
+            E.g. ``task.test``.
+        n_steps : int
+            Bins to make, at least 1.
+        start : {"first", "last"}
+            After the first whole context of the stretch (there is a truth to compare with), or after its last bin.
+
+        Returns
+        -------
+        Dataset
+            ``forecast (window, horizon, node)`` with horizons 1 to `n_steps`, else as `predict` gives it.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        InputError
+            If 1 is none of the horizons, or no stretch is long enough.
+        """
+        series = self._series_of(part)
+        if n_steps < 1 or start not in get_args(Start):
+            raise InputError(f"n_steps is at least 1 and start 'first' or 'last', got {n_steps} and {start!r}")
+        origin = starting_points(series, n_steps, start)
+        made = rolled_out(self._forecast, series, origin, n_steps)
+        session = series.session[origin]
+        forecast = (made * series.scale[session][:, None] + series.center[session][:, None]).astype(np.float32)
+        return _labelled({"forecast": forecast}, series._replace(horizons=tuple(range(1, n_steps + 1))), origin)
 
     def score(self, part: xr.DataTree) -> float:
         """Skill against persistence, averaged over horizons and sessions: 1 is perfect, 0 is as good as persistence.
