@@ -10,15 +10,21 @@ The reporter lives in a context variable: nothing global changes, and threads st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-Advance = Callable[[float], None]
+
+class Advance(Protocol):
+    """Moves a bar on by some steps; a note, such as a loss, is shown beside what is being done."""
+
+    def __call__(self, steps: float, note: str = "") -> None:
+        """Move on."""
+
 
 _bar: ContextVar[Progress | None] = ContextVar("dynome_progress", default=None)
 
@@ -48,7 +54,7 @@ def show(stream: TextIO | None = None) -> Iterator[Progress]:
 
 @contextmanager
 def task(description: str, total: float | None = None) -> Iterator[Advance]:
-    """One piece of work; yields a function that advances it by a number of steps.
+    """One piece of work; yields a function that advances it by a number of steps, and may say how it goes.
 
     Parameters
     ----------
@@ -65,8 +71,16 @@ def task(description: str, total: float | None = None) -> Iterator[Advance]:
     """
     bar = _bar.get()
     if bar is None:
-        yield lambda _: None
+        yield _silent
         return
     identity = bar.add_task(description, total=total)
-    yield lambda steps: bar.advance(identity, steps)
+
+    def advance(steps: float, note: str = "") -> None:
+        bar.update(identity, advance=steps, description=f"{description}: {note}" if note else description)
+
+    yield advance
     bar.update(identity, total=total or 1, completed=total or 1)
+
+
+def _silent(steps: float, note: str = "") -> None:
+    """Nobody looks."""

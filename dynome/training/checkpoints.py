@@ -1,0 +1,145 @@
+"""Where training stands, in one file without pickle: written beside its name and renamed, so whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dynome.errors import StoreError
+
+FORMAT = 1
+_TEXT = "checkpoint"
+
+
+class Standing(NamedTuple):
+    """Where training stands after an epoch.
+
+    Attributes
+    ----------
+    history : list of float
+        Training loss of each epoch so far.
+    validation : list of float
+        Validation loss after each epoch; empty without validation.
+    best : dict of str to Tensor
+        Weights after the best epoch; empty without validation.
+    """
+
+    history: list[float]
+    validation: list[float]
+    best: dict[str, Tensor]
+
+
+def write_checkpoint(
+    path: str | os.PathLike[str],
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+    standing: Standing,
+    fingerprint: str,
+) -> None:
+    """Write everything that decides how training goes on, over what was there.
+
+    Parameters
+    ----------
+    path : path
+        File, by custom ``*.npz``; folders are made.
+    network, optimizer, rng
+        As they are after an epoch.
+    standing : Standing
+    fingerprint : str
+        Of data and settings; training only goes on with the same.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {f"weight/{name}": _array(t) for name, t in network.state_dict().items()}
+    arrays |= {f"best/{name}": _array(t) for name, t in standing.best.items()}
+    for k, state in optimizer.state_dict()["state"].items():
+        arrays |= {f"optimizer/{k}/{name}": _array(t) for name, t in state.items()}
+    text = json.dumps(
+        {
+            "format": FORMAT,
+            "rng": rng.bit_generator.state,
+            "history": standing.history,
+            "validation": standing.validation,
+            "fingerprint": fingerprint,
+        }
+    )
+    beside = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with beside.open("wb") as file:
+            contents: dict[str, Any] = {_TEXT: np.array(text), **arrays}
+            np.savez(file, **contents)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(final)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_checkpoint(
+    path: str | os.PathLike[str],
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+    fingerprint: str,
+) -> Standing:
+    """Put network, optimiser and generator where training stopped.
+
+    Parameters
+    ----------
+    path : path
+        As `write_checkpoint` wrote it.
+    network, optimizer, rng
+        Fresh ones of the same kind; set in place.
+    fingerprint : str
+        Of data and settings.
+
+    Returns
+    -------
+    Standing
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged, or belongs to other data or settings.
+    """
+    try:
+        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        told = json.loads(str(arrays.pop(_TEXT)))
+        if told["format"] > FORMAT or told["fingerprint"] != fingerprint:
+            raise StoreError(
+                f"{path} belongs to other data, other settings or a newer dynome; name another file, or delete it to "
+                "begin anew"
+            )
+        device = next(network.parameters()).device
+        network.load_state_dict(_under(arrays, "weight/", device))
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, array in arrays.items():
+            if name.startswith("optimizer/"):
+                _, k, key = name.split("/", 2)
+                state.setdefault(int(k), {})[key] = torch.from_numpy(array)
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        rng.bit_generator.state = told["rng"]
+        return Standing(list(told["history"]), list(told["validation"]), _under(arrays, "best/", device))
+    except (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{path} is damaged or no checkpoint ({error}); delete it to begin anew") from error
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    return np.asarray(tensor.detach().cpu().numpy() if isinstance(tensor, Tensor) else tensor).copy()
+
+
+def _under(arrays: dict[str, NDArray[Any]], prefix: str, device: torch.device) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): torch.from_numpy(v).to(device) for k, v in arrays.items() if k.startswith(prefix)}
