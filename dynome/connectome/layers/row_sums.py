@@ -1,0 +1,170 @@
+"""Weighted sums of rows that edges name: the product of a sparse matrix with a tall dense one.
+
+A row holds the features of all snapshots of one node, thousands of numbers. They are taken in blocks of columns, and
+where the nodes are few, the block of every node is first copied to one small array: it then stays in the second cache,
+and rows that lie at the same place of a page do not drive each other out. Four edges are added at a time, so that the
+sum is read and written once for four products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+
+_CACHE = 1 << 19  # bytes that the copied block of all nodes may take
+_WIDTH = 64, 512  # columns of a block: fewest, most
+_MANY = 1 << 22  # products of numbers from which several threads pay
+
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+
+
+def row_sums(
+    pointer: NDArray[np.int64],
+    column: NDArray[np.int64],
+    edge: NDArray[np.int64] | None,
+    weight: NDArray[Any],
+    x: NDArray[Any],
+) -> NDArray[Any]:
+    """``out[i] = sum of weight[e] * x[column[e]]`` over the edges e of row i.
+
+    Parameters
+    ----------
+    pointer : (n_row + 1,)
+        Edges ``pointer[i]`` to ``pointer[i + 1]`` are those of row i.
+    column : (E,)
+        By edge.
+    edge : (E,) or None
+        The edges of all rows, one row after the other; None where the edges are in that order themselves.
+    weight : (E,)
+    x : (n_column, M), C-contiguous
+        float32 or float64, as `weight`.
+
+    Returns
+    -------
+    (n_row, M)
+    """
+    out = np.empty((pointer.size - 1, x.shape[1]), dtype=x.dtype)
+    if edge is not None:
+        column, weight = column[edge], weight[edge]
+    width, packed = _layout(x)
+    shared_out(_sums_of_blocks, x.shape[1], width, column.size * x.shape[1], pointer, column, weight, x, out, packed)
+    return out
+
+
+def row_products(
+    source: NDArray[np.int64], target: NDArray[np.int64], x: NDArray[Any], g: NDArray[Any]
+) -> NDArray[Any]:
+    """``out[e] = sum of x[source[e]] * g[target[e]]``: the gradient of each weight.
+
+    Parameters
+    ----------
+    source, target : (E,)
+    x, g : (n, M), C-contiguous
+
+    Returns
+    -------
+    (E,)
+    """
+    out = np.zeros(source.size, dtype=x.dtype)
+    width, packed = _layout(x)
+    _products_of_blocks(0, x.shape[1], width, source, target, x, g, out, packed)
+    return out
+
+
+def shared_out(kernel: Callable[..., None], n: int, width: int, work: int, *arguments: Any) -> None:
+    """Run a kernel over blocks of `n` columns, on as many threads as torch has where the work is worth it.
+
+    Parameters
+    ----------
+    kernel : callable
+        Called with the first and the last column, the width of a block, and `arguments`. Releases the GIL.
+    n, width : int
+    work : int
+        Number of products.
+    """
+    n_blocks = -(-n // width) if width else 0
+    n_threads = min(torch.get_num_threads(), n_blocks) if work >= _MANY else 1
+    if n_threads <= 1:
+        kernel(0, n, width, *arguments)
+        return
+    bounds = [min(n, width * (n_blocks * k // n_threads)) for k in range(n_threads)] + [n]
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(lambda k: kernel(bounds[k], bounds[k + 1], width, *arguments), range(n_threads)))
+
+
+def _layout(x: NDArray[Any]) -> tuple[int, bool]:
+    """Columns of a block, and whether it is copied."""
+    n, m = x.shape
+    fit = _CACHE // max(1, n * x.itemsize)
+    if fit < _WIDTH[0] or m <= _WIDTH[0]:
+        return min(max(m, 1), _WIDTH[1]), False
+    return min(fit // 16 * 16, _WIDTH[1]), True
+
+
+@njit(**_OPTIONS)
+def _sums_of_blocks(
+    start: int, stop: int, width: int, pointer: Any, column: Any, weight: Any, x: Any, out: Any, packed: bool
+) -> None:
+    n = x.shape[0]
+    block = np.empty((n if packed else 0, width), x.dtype)
+    for first in range(start, stop, width):
+        last = min(first + width, stop)
+        if packed:
+            for j in range(n):
+                block[j, : last - first] = x[j, first:last]
+            _sums(pointer, column, weight, block[:, : last - first], out[:, first:last])
+        else:
+            _sums(pointer, column, weight, x[:, first:last], out[:, first:last])
+
+
+@njit(**_OPTIONS)
+def _sums(pointer: Any, column: Any, weight: Any, x: Any, out: Any) -> None:
+    m = x.shape[1]
+    for i in range(pointer.size - 1):
+        y = out[i]
+        y[:] = 0
+        k, end = pointer[i], pointer[i + 1]
+        while k + 4 <= end:
+            x0, x1, x2, x3 = x[column[k]], x[column[k + 1]], x[column[k + 2]], x[column[k + 3]]
+            w0, w1, w2, w3 = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
+            for c in range(m):
+                y[c] += w0 * x0[c] + w1 * x1[c] + w2 * x2[c] + w3 * x3[c]
+            k += 4
+        while k < end:
+            x0, w0 = x[column[k]], weight[k]
+            for c in range(m):
+                y[c] += w0 * x0[c]
+            k += 1
+
+
+@njit(**_OPTIONS)
+def _products_of_blocks(
+    start: int, stop: int, width: int, source: Any, target: Any, x: Any, g: Any, out: Any, packed: bool
+) -> None:
+    n = x.shape[0]
+    left, right = np.empty((n if packed else 0, width), x.dtype), np.empty((n if packed else 0, width), x.dtype)
+    for first in range(start, stop, width):
+        last = min(first + width, stop)
+        if packed:
+            for j in range(n):
+                left[j, : last - first] = x[j, first:last]
+                right[j, : last - first] = g[j, first:last]
+            _products(source, target, left[:, : last - first], right[:, : last - first], out)
+        else:
+            _products(source, target, x[:, first:last], g[:, first:last], out)
+
+
+@njit(**_OPTIONS)
+def _products(source: Any, target: Any, x: Any, g: Any, out: Any) -> None:
+    m = x.shape[1]
+    for e in range(source.size):
+        a, b, total = x[source[e]], g[target[e]], out.dtype.type(0)
+        for c in range(m):
+            total += a[c] * b[c]
+        out[e] += total
