@@ -54,7 +54,8 @@ def printed(table: xr.Dataset, title: str, truth: float | None) -> None:
     print(f"\n### {title}\n")
     print(f"{table.attrs['n_held_out']:,} hidden counts, {table.attrs['n_held_out_spikes']:,.0f} spikes\n")
     print(
-        "| model | log score (nat) | bits over Poisson | to the bi-clustering (nat) | CPU seconds |\n|---|---|---|---|---|"
+        "| model | log score (nat) | bits over Poisson | to the bi-clustering (nat) | CPU seconds |\n"
+        "|---|---|---|---|---|"
     )
     if truth is not None:
         print(f"| truth | {truth:.4f} | | | |")

@@ -86,7 +86,7 @@ def parts(current: State, data: Data, hyper: Hyper) -> dict[str, Callable[[], ob
     return {
         "assignment, births, deaths": lambda: updated_assignment(current, data, hyper, rng),
         "one split or merge": lambda: split_or_merge(current, data, hyper, rng),
-        "dispersion": lambda: updated_dispersion(data, psi, current.coefficient, current.dispersion, hyper, rng),
+        "dispersion": lambda: updated_dispersion(data, psi, current.dispersion, hyper, rng),
         "auxiliary variables (Polya-Gamma)": lambda: working(data, psi, current.dispersion, rng),
         "statistics of the latents": lambda: statistics(work, current.coefficient, current.cluster, j),
         "stretches of states, latents integrated out": lambda: updated_stretches(

@@ -16,21 +16,18 @@ from dynome.inference.biclustering.model import Array, Data, Hyper
 def updated_dispersion(
     data: Data,
     psi: Array,
-    coefficient: Array,
     dispersion: Array,
     hyper: Hyper,
     rng: np.random.Generator,
     *,
     temperature: float = 1.0,
-) -> tuple[Array, Array]:
+) -> Array:
     r"""Draw dispersions given everything else.
 
     Parameters
     ----------
     data : Data
     psi : (n_node, n_bin)
-        Predictor at `coefficient`.
-    coefficient : (n_node, 1 + n_factor)
     dispersion : (n_node,)
     hyper : Hyper
     rng : numpy Generator
@@ -39,24 +36,23 @@ def updated_dispersion(
 
     Returns
     -------
-    coefficient : (n_node, 1 + n_factor)
-        As it was.
-    dispersion : (n_node,)
+    (n_node,)
         From its prior for a node without observations; as it was if the law has none.
 
     Examples
     --------
     >>> data = Data(np.full((1, 4), np.nan), np.array([0, 4]), "poisson")
-    >>> updated_dispersion(data, data.y, np.zeros((1, 1)), np.ones(1), Hyper(), np.random.default_rng(0))
-    (array([[0.]]), array([1.]))
+    >>> updated_dispersion(data, data.y, np.ones(1), Hyper(), np.random.default_rng(0))
+    array([1.])
     """
     if data.law == "gaussian":
-        return coefficient, _variance(data.y, psi, hyper, rng, temperature)
+        return _variance(data.y, psi, hyper, rng, temperature)
     if data.law != "negative_binomial":
-        return coefficient, dispersion
+        return dispersion
     noise, log_uniform = rng.standard_t(FREEDOM, dispersion.size), np.log(rng.random(dispersion.size))
     prior = hyper.dispersion_shape, hyper.dispersion_rate
-    return coefficient, drawn_shapes(data.y, psi, dispersion, *prior, temperature, noise, log_uniform)
+    drawn: Array = drawn_shapes(data.y, psi, dispersion, *prior, temperature, noise, log_uniform)
+    return drawn
 
 
 def _variance(y: Array, psi: Array, hyper: Hyper, rng: np.random.Generator, temperature: float) -> Array:

@@ -2,7 +2,8 @@
 
 The order matters for mixing, not for exactness. Clusters, loadings and dispersions are drawn with the auxiliary
 variables integrated out; these are then drawn once, and serve the states with the latents integrated out, and the
-latents themselves; then come the directions in which latents and loadings are hardly determined, states and dynamics.
+latents themselves; then come the directions in which latents and loadings are hardly determined, and states. Moves that
+make dynamics obsolete draw them anew at their end.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Moves(NamedTuple):
     splits, merges : int
         Accepted.
     tried : int
-        Splits and merges together.
+        Splits and merges together, 0 or 1.
     """
 
     log_likelihood: Array
@@ -104,20 +105,17 @@ def sweep(
     State, Moves
     """
     current, assigned = updated_assignment(current, data, hyper, rng, temperature=temperature)
-    tries = []
+    splits = merges = tried = 0
     if hyper.n_auxiliary and current.cluster.size > 1 and rng.random() < schedule.split_merges:
-        current, tried = split_or_merge(current, data, hyper, rng, temperature=temperature)
-        tries.append(tried)
+        current, move = split_or_merge(current, data, hyper, rng, temperature=temperature)
+        splits, merges, tried = int(move.accepted and move.split), int(move.accepted and not move.split), 1
     current = _with_latents(current, data, hyper, rng, schedule, temperature)
     current = rescaled(current, data, hyper, rng)
     if schedule.states and hyper.n_states > 1:
         current = _with_states(current, data, hyper, rng, schedule)
-    dynamics = draw_dynamics(current.latent, current.state, data.starts, hyper, rng, hyper.n_states)
-    current = current._replace(dynamics=dynamics)
     psi = predictor(current.coefficient, current.latent, current.cluster)
     fit = log_likelihood(data.y, psi, data.law, current.dispersion)
-    splits, merges = (sum(t.accepted and t.split is kind for t in tries) for kind in (True, False))
-    return current, Moves(fit, assigned.moved, assigned.births, assigned.deaths, splits, merges, len(tries))
+    return current, Moves(fit, assigned.moved, assigned.births, assigned.deaths, splits, merges, tried)
 
 
 def _with_latents(
@@ -133,11 +131,8 @@ def _with_latents(
         drawn = updated_partition_concentration(current.cluster, hyper, current.concentrations, rng)
         current = current._replace(concentrations=drawn)
     psi = predictor(current.coefficient, current.latent, current.cluster)
-    coefficient, dispersion = updated_dispersion(
-        data, psi, current.coefficient, current.dispersion, hyper, rng, temperature=temperature
-    )
-    current = current._replace(coefficient=coefficient, dispersion=dispersion)
-    psi = predictor(coefficient, current.latent, current.cluster)
+    dispersion = updated_dispersion(data, psi, current.dispersion, hyper, rng, temperature=temperature)
+    current = current._replace(dispersion=dispersion)
     work = working(data, psi, dispersion, rng, temperature=temperature, n_threads=schedule.n_threads)
     if hyper.adapt_factors:
         current = updated_active(current, data, work, hyper, rng, temperature=temperature)
@@ -152,7 +147,7 @@ def _with_latents(
 
 
 def _with_states(current: State, data: Data, hyper: Hyper, rng: np.random.Generator, schedule: Schedule) -> State:
-    """Concentrations, transitions and states given the latents, bin by bin and segment by segment."""
+    """Concentrations, transitions and states given the latents, bin by bin and segment by segment; then dynamics."""
     concentrations, weight = current.concentrations, current.weight
     if hyper.resample_concentrations:
         concentrations, weight = updated_concentrations(current.state, data.starts, weight, concentrations, hyper, rng)
@@ -160,4 +155,7 @@ def _with_states(current: State, data: Data, hyper: Hyper, rng: np.random.Genera
     steps = step_log_density(current.latent, current.dynamics, data.starts)
     state = draw_states(steps, transition, data.starts, rng)
     current = current._replace(weight=weight, transition=transition, concentrations=concentrations, state=state)
-    return updated_segments(current, data.starts, hyper, rng) if rng.random() < schedule.segments else current
+    if rng.random() < schedule.segments:
+        return updated_segments(current, data.starts, hyper, rng)
+    dynamics = draw_dynamics(current.latent, state, data.starts, hyper, rng, hyper.n_states)
+    return current._replace(dynamics=dynamics)

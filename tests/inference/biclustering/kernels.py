@@ -50,10 +50,7 @@ def windows(state: State, data: Data, hyper: Hyper, rng: np.random.Generator) ->
 
 
 def dispersions(state: State, data: Data, hyper: Hyper, rng: np.random.Generator) -> State:
-    coefficient, dispersion = updated_dispersion(
-        data, predicted(state), state.coefficient, state.dispersion, hyper, rng
-    )
-    return state._replace(coefficient=coefficient, dispersion=dispersion)
+    return state._replace(dispersion=updated_dispersion(data, predicted(state), state.dispersion, hyper, rng))
 
 
 def dynamics(state: State, data: Data, hyper: Hyper, rng: np.random.Generator) -> State:

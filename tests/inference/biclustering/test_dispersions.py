@@ -32,8 +32,7 @@ def test_the_posterior_of_shape_and_bias_stays_as_it_is(y, temperature):
     drawn = rng.choice(r.size, N, p=weight)
     data = Data(np.tile(y, (N, 1)), np.array([0, y.size]), "negative_binomial")
     bias, psi = d[drawn][:, None], np.repeat(d[drawn][:, None], y.size, axis=1)
-    coefficient, new = updated_dispersion(data, psi, bias, r[drawn], HYPER, rng, temperature=temperature)
-    np.testing.assert_array_equal(coefficient, bias)
+    new = updated_dispersion(data, psi, r[drawn], HYPER, rng, temperature=temperature)
     assert np.mean(new != r[drawn]) > 0.5
     for value in (lambda r, d: np.log(r), lambda r, d: np.log(r) ** 2, lambda r, d: np.log(r) * d):
         truth, spread = _moments(value(r, d), weight)
@@ -52,7 +51,7 @@ def test_shapes_forget_where_they_started_within_a_few_updates():
     for start in (1e-3, 1e3):
         r = np.full(N, start)
         for _ in range(12):
-            _, r = updated_dispersion(data, psi, np.ones((N, 1)), r, HYPER, rng)
+            r = updated_dispersion(data, psi, r, HYPER, rng)
         ends.append(r)
     assert stats.ks_2samp(*ends).pvalue > 1e-3
 
@@ -60,7 +59,7 @@ def test_shapes_forget_where_they_started_within_a_few_updates():
 def test_a_node_without_observations_draws_its_shape_from_the_prior():
     rng, data = np.random.default_rng(2), Data(np.full((N, 3), np.nan), np.array([0, 3]), "negative_binomial")
     r = rng.gamma(HYPER.dispersion_shape, 1 / HYPER.dispersion_rate, N)
-    _, r = updated_dispersion(data, np.full((N, 3), np.nan), np.zeros((N, 1)), r, HYPER, rng)
+    r = updated_dispersion(data, np.full((N, 3), np.nan), r, HYPER, rng)
     assert stats.kstest(r, stats.gamma(HYPER.dispersion_shape, scale=1 / HYPER.dispersion_rate).cdf).pvalue > 1e-3
 
 
@@ -68,9 +67,7 @@ def test_a_node_without_observations_draws_its_shape_from_the_prior():
 def test_the_variance_of_gaussian_observations_is_inverse_gamma(temperature):
     y, rng = np.array([1.0, np.nan, -1.0, 2.0]), np.random.default_rng(3)
     data = Data(np.tile(y, (N, 1)), np.array([0, 4]), "gaussian")
-    _, variance = updated_dispersion(
-        data, np.zeros((N, 4)), np.zeros((N, 1)), np.ones(N), HYPER, rng, temperature=temperature
-    )
+    variance = updated_dispersion(data, np.zeros((N, 4)), np.ones(N), HYPER, rng, temperature=temperature)
     law = stats.invgamma(1.4 + temperature * 3 / 2, scale=0.7 + temperature * 6 / 2)
     assert stats.kstest(variance, law.cdf).pvalue > 1e-3
 
@@ -82,7 +79,7 @@ def test_extreme_nodes_keep_finite_shapes():
     psi[0] = -200.0
     r, rng = np.array([1e-6, 1e4, 1.0]), np.random.default_rng(4)
     for _ in range(50):
-        _, r = updated_dispersion(data, psi, np.zeros((3, 1)), r, Hyper(), rng)
+        r = updated_dispersion(data, psi, r, Hyper(), rng)
         assert np.isfinite(r).all()
         assert (r > 0).all()
 
@@ -90,6 +87,5 @@ def test_extreme_nodes_keep_finite_shapes():
 @pytest.mark.parametrize("law", ["poisson", "bernoulli"])
 def test_laws_without_a_dispersion_keep_it(law):
     data = Data(np.ones((2, 3)), np.array([0, 3]), law)
-    given = np.zeros((2, 1)), np.ones(2)
-    found = updated_dispersion(data, np.zeros((2, 3)), *given, Hyper(), np.random.default_rng(0))
-    assert all(a is b for a, b in zip(found, given, strict=True))
+    given = np.ones(2)
+    assert updated_dispersion(data, np.zeros((2, 3)), given, Hyper(), np.random.default_rng(0)) is given
