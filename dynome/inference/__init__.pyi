@@ -5,10 +5,11 @@ from dynome.inference.biclustering.estimation import Biclustering as Biclusterin
 from dynome.inference.biclustering.generative import build_model as build_model
 from dynome.inference.biclustering.point_partitions import point_partition as point_partition
 from dynome.inference.biclustering.point_partitions import similarity_matrix as similarity_matrix
-from dynome.inference.biclustering.predictive import heldout_scores as heldout_scores
+from dynome.inference.biclustering.heldout_bins import heldout_scores as heldout_scores
 from dynome.inference.biclustering.prior_checks import prior_predictive as prior_predictive
 from dynome.inference.biclustering.pymc_step import bicluster_step as bicluster_step
 from dynome.inference.coupling import structure_function as structure_function
+from dynome.inference.forecasting.tasks import forecasting_task as forecasting_task
 from dynome.inference.homology import homologue_contrast as homologue_contrast
 from dynome.inference.posterior import to_arviz as to_arviz
 from dynome.inference.posterior import to_datatree as to_datatree

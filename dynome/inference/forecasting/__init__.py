@@ -1,0 +1,1 @@
+"""Tasks of forecasting without leaks, their scores, and what the wiring is worth."""
