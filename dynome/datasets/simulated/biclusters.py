@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dynome import seeds
 from dynome.datasets.simulated import biclusters_truth as truth
 from dynome.datasets.simulated.biclusters_truth import Floats, Integers, Linear, Observation
-from dynome.datasets.simulated.switching_arguments import add_size_problems
+from dynome.datasets.simulated.switching_arguments import add_dispersion_problems, add_size_problems
 from dynome.errors import InputError, Problems
 from dynome.schema import ACTIVITY, CLUSTER, COMPONENT, NODE, SESSION, SPIKE_COUNT, STATE, TIME
 
@@ -118,9 +118,13 @@ def make_biclusters(
     problems = Problems("cannot make bi-clusters")
     sizes = {"n_clusters": n_clusters, "nodes_per_cluster": nodes_per_cluster, "n_states": n_states}
     add_size_problems({**sizes, "n_times": n_times, "n_factors": n_factors, "n_sessions": n_sessions}, problems)
-    add_law_problems(observation, dispersion, problems)
+    if observation not in get_args(Observation):
+        problems.add(f"observation must be one of {', '.join(get_args(Observation))}, got {observation!r}")
+    add_dispersion_problems(observation, dispersion, problems)
     spreads = {"bias_spread": bias_spread, "loading_spread": loading_spread, "noise": noise}
-    add_number_problems(spreads, bias, missing, problems)
+    add_number_problems(spreads, missing, problems)
+    if not np.isfinite(bias):
+        problems.add(f"bias must be finite, got {bias:g}")
     if not 1 <= dwell < np.inf:
         problems.add(f"dwell must be at least 1 bin, got {dwell:g}")
     problems.raise_if_any(InputError)
@@ -157,23 +161,11 @@ def make_biclusters(
     return data
 
 
-def add_law_problems(observation: str, dispersion: float | None, problems: Problems) -> None:
-    """The law is known, and has a dispersion if one is given."""
-    if observation not in get_args(Observation):
-        problems.add(f"observation must be one of {', '.join(get_args(Observation))}, got {observation!r}")
-    elif dispersion is not None and observation not in _dispersions:
-        problems.add(f"{observation} observations have no dispersion; leave it out")
-    if dispersion is not None and not 0 < dispersion < np.inf:
-        problems.add(f"dispersion must be positive and finite, got {dispersion:g}")
-
-
-def add_number_problems(spreads: dict[str, float], bias: float, missing: float, problems: Problems) -> None:
-    """Spreads, level and share of gaps are in range."""
+def add_number_problems(spreads: dict[str, float], missing: float, problems: Problems) -> None:
+    """Spreads and the share of gaps are in range."""
     for name, value in spreads.items():
         if not 0 <= value < np.inf:
             problems.add(f"{name} must be zero or more and finite, got {value:g}")
-    if not np.isfinite(bias):
-        problems.add(f"bias must be finite, got {bias:g}")
     if not 0 <= missing < 1:
         problems.add(f"missing must be at least 0 and less than 1, got {missing:g}")
 

@@ -83,12 +83,10 @@ def make_dpfa(
     ({'time': 1000, 'node': 20}, 3)
     """
     problems = Problems("cannot make clusters of smooth trajectories")
-    add_size_problems(
-        {"n_clusters": n_clusters, "nodes_per_cluster": nodes_per_cluster, "n_factors": n_factors}, problems
-    )
-    if isinstance(n_times, bool) or not isinstance(n_times, int | np.integer) or n_times < 100:
-        problems.add(f"n_times must be a whole number >= 100, got {n_times!r}")
-    add_number_problems({}, 0.0, missing, problems)
+    sizes = {"n_clusters": n_clusters, "nodes_per_cluster": nodes_per_cluster, "n_factors": n_factors}
+    add_size_problems(sizes, problems)
+    add_size_problems({"n_times": n_times}, problems, least=100)
+    add_number_problems({}, missing, problems)
     problems.raise_if_any(InputError)
     seed = seeds.resolve(random_state)
     rng = seeds.generator(seed, "dpfa")

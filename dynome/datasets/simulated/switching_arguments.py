@@ -20,11 +20,11 @@ links: dict[str, tuple[Link, ...]] = {  # the first is the default
 }
 
 
-def add_size_problems(numbers: dict[str, int], problems: Problems) -> None:
-    """Sizes are whole numbers from 1."""
+def add_size_problems(numbers: dict[str, int], problems: Problems, least: int = 1) -> None:
+    """Sizes are whole numbers from `least` on."""
     for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            problems.add(f"{name} must be a whole number >= 1, got {value!r}")
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            problems.add(f"{name} must be a whole number >= {least}, got {value!r}")
 
 
 def add_law_problems(observation: str, link: str | None, dispersion: float | None, problems: Problems) -> None:
@@ -33,6 +33,11 @@ def add_law_problems(observation: str, link: str | None, dispersion: float | Non
         problems.add(f"observation must be one of {', '.join(links)}, got {observation!r}")
     elif link is not None and link not in links[observation]:
         problems.add(f"link of {observation} must be one of {', '.join(links[observation])}, got {link!r}")
+    add_dispersion_problems(observation, dispersion, problems)
+
+
+def add_dispersion_problems(observation: str, dispersion: float | None, problems: Problems) -> None:
+    """A dispersion is positive, and given only to laws that have one."""
     if dispersion is not None and not 0 < dispersion < np.inf:
         problems.add(f"dispersion must be positive and finite, got {dispersion:g}")
     if dispersion is not None and observation in ("poisson", "bernoulli"):

@@ -9,12 +9,12 @@ import xarray as xr
 
 from dynome.inference.biclustering.chains import ChainRun
 from dynome.inference.biclustering.end_points import checkpoints_of
+from dynome.inference.biclustering.names import CONCENTRATIONS, LATENT_DRAW
 from dynome.inference.biclustering.placing import unplaced
 from dynome.inference.biclustering.storage import LOG_LIKELIHOOD, STAT, Recorded
 from dynome.schema import CHAIN, CLUSTER, COMPONENT, DRAW, NODE
 
-_LATENT_DRAW, _TRACE = "latent_draw", "_trace"
-_CONCENTRATIONS = ("row_concentration", "top_concentration", "stickiness", "partition_concentration")
+_TRACE = "_trace"
 
 
 def runs_of(results: xr.DataTree) -> list[ChainRun]:
@@ -52,7 +52,7 @@ def _recorded(results: xr.DataTree, chain: int) -> Recorded:
         "state": unplaced(state, (DRAW,), (), position),
         "coefficient": np.concatenate(coefficient, axis=-1),
         "dispersion": posterior["dispersion"].to_numpy(),
-        "concentrations": np.stack([posterior[n].to_numpy() for n in _CONCENTRATIONS], axis=-1),
+        "concentrations": np.stack([posterior[n].to_numpy() for n in CONCENTRATIONS], axis=-1),
         LOG_LIKELIHOOD: results["log_likelihood"]["y"].isel({CHAIN: chain}).transpose(DRAW, NODE).to_numpy(),
         "n_clusters": posterior["n_clusters"].to_numpy(),
         "n_states": posterior["n_states"].to_numpy(),
@@ -67,8 +67,8 @@ def _latents(results: xr.DataTree, chain: int, cluster: Any, position: Any) -> d
     """Latents with the clusters that a draw has first, as chains record them."""
     latents = results["latent"].to_dataset().isel({CHAIN: chain}).load()
     number = latents[DRAW].to_numpy()
-    values = np.asarray(unplaced(latents["latent"], (_LATENT_DRAW,), (CLUSTER, COMPONENT), position))
-    active = latents["active"].transpose(_LATENT_DRAW, CLUSTER, ...).to_numpy()
+    values = np.asarray(unplaced(latents["latent"], (LATENT_DRAW,), (CLUSTER, COMPONENT), position))
+    active = latents["active"].transpose(LATENT_DRAW, CLUSTER, ...).to_numpy()
     used = [np.unique(cluster[draw]) for draw in number]
     widest = max(part.size for part in used)
     latent = np.full((*values.shape[:2], widest, values.shape[3]), np.nan, dtype=values.dtype)

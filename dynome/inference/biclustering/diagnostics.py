@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome.extras import require
+from dynome.inference.biclustering.names import CONCENTRATIONS
 from dynome.schema import CHAIN, DRAW, NODE
 
 Array = NDArray[np.float64]
@@ -19,10 +20,7 @@ Array = NDArray[np.float64]
 QUANTITY = "quantity"
 MAX_R_HAT, MIN_ESS, MIN_AGREEMENT = 1.05, 100.0, 0.8
 _DOUBTFUL_PAIRS = 5
-_PLAIN = (
-    "n_clusters", "n_states", "log_likelihood_per_spike", "log_likelihood_per_bin", "row_concentration",
-    "top_concentration", "stickiness", "partition_concentration",
-)  # fmt: skip
+_ALWAYS = ("n_clusters", "n_states", "log_likelihood_per_spike", "log_likelihood_per_bin")
 
 
 def scalars(results: xr.DataTree) -> dict[str, Array]:
@@ -41,8 +39,8 @@ def scalars(results: xr.DataTree) -> dict[str, Array]:
         move; and for a few pairs of nodes whose company is most doubtful, whether they are together.
     """
     posterior = results["posterior"].to_dataset()
-    found = {n: posterior[n].to_numpy().astype(np.float64) for n in _PLAIN if n in posterior}
-    found = {n: v for n, v in found.items() if np.ptp(v) > 0 or n in _PLAIN[:4]}
+    found = {n: posterior[n].to_numpy().astype(np.float64) for n in (*_ALWAYS, *CONCENTRATIONS) if n in posterior}
+    found = {n: v for n, v in found.items() if np.ptp(v) > 0 or n in _ALWAYS}
     clusters = posterior["cluster"].transpose(CHAIN, DRAW, NODE).to_numpy()
     found["cluster_entropy"] = _entropies(clusters)
     found["state_entropy"] = _entropies(_flat_states(posterior["state"]))

@@ -12,12 +12,12 @@ from scipy.special import gammaln
 from dynome.dynamics.hmm.sequences import Sequences
 from dynome.errors import InputError
 from dynome.inference.biclustering.model import Concentrations, Data, Hyper
+from dynome.inference.biclustering.names import FACTOR
 from dynome.inference.biclustering.partition_prior import drawn_partition
 from dynome.inference.biclustering.prior_draws import prior_start
 from dynome.schema import NODE, TIME
 
 Prior = Callable[[str], Any]
-FACTOR = "factor"
 SMALLEST_ZETA = 0.02  # below it the sum over numbers of components would be long
 _PLAN = "dynome_biclustering"
 

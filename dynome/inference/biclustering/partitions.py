@@ -9,12 +9,10 @@ Neither has a bound on the number of clusters.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import squareform
 
 from dynome.inference.biclustering.partition_kernels import (
     adjusted_rand,
@@ -26,6 +24,7 @@ from dynome.inference.biclustering.partition_kernels import (
     merge_pear,
     mirror,
 )
+from dynome.inference.biclustering.partition_starts import MANY, best_cuts, random_starts, similarity_tree, some_draws
 from dynome.inference.biclustering.relabelling import canonical
 
 Labels = NDArray[np.int64]
@@ -35,7 +34,6 @@ Similarity = NDArray[np.float32]
 _MAX_COUNT = 65_000  # draws that 16 bits count
 _PASSES = 100
 _START_ENTRIES, _LAST_ENTRIES = 300_000, 2_000_000  # draws times items that searches look at, first and last
-_MANY = 500  # items from which on fewer starts are tried
 
 
 class PointPartition(NamedTuple):
@@ -107,11 +105,11 @@ def maxpear(draws: NDArray[np.integer], matrix: Similarity | None = None, *, n_s
     if n == 1:
         return PointPartition(np.zeros(1, dtype=np.int64), 1.0)
     own = similarity(draws) if matrix is None else matrix
-    tree = _tree(own)
+    tree = similarity_tree(own)
     best = PointPartition(np.arange(n), -np.inf)
     order = np.arange(n)
-    few = max(1, n_starts // 4) if n > _MANY else n_starts
-    for start in [*_best_cuts(tree, few), *_some_draws(draws, few), *_random_starts(n, few)]:
+    few = max(1, n_starts // 4) if n > MANY else n_starts
+    for start in [*best_cuts(tree, few), *some_draws(draws, few), *random_starts(n, few)]:
         labels, value = start, -np.inf
         while True:
             climbed, found = climb_pear(own, canonical(labels), order, _PASSES)
@@ -146,9 +144,9 @@ def least_variation(
     small = compact(draws)
     looked, weight = _thinned(small, _START_ENTRIES)
     rng = np.random.default_rng(n)
-    few = max(1, n_starts // 4) if n > _MANY else n_starts
-    begin = [*map(canonical, starts), *_some_draws(looked, few)]
-    begin += [np.zeros(n, dtype=np.int64), *([np.arange(n)] if n <= _MANY else [])]
+    few = max(1, n_starts // 4) if n > MANY else n_starts
+    begin = [*map(canonical, starts), *some_draws(looked, few)]
+    begin += [np.zeros(n, dtype=np.int64), *([np.arange(n)] if n <= MANY else [])]
     values = [expected_variation(looked, weight, start) for start in begin]
     chosen = [begin[k] for k in np.argsort(values, kind="stable")[: few + len(starts)]] + [np.full(n, -1)] * few
     found = [_climbed(looked, weight, start, rng.permutation(n), _PASSES) for start in chosen]
@@ -232,49 +230,3 @@ def _climbed(draws: Draws, weight: NDArray[np.float64], start: Labels, order: La
         if settled:
             return canonical(labels)
         capacity *= 2
-
-
-def _tree(matrix: Similarity) -> Any:
-    """Average-linkage tree of dissimilarities."""
-    apart = (1.0 - matrix).astype(np.float64)
-    np.fill_diagonal(apart, 0.0)
-    return linkage(squareform(apart, checks=False), method="average")
-
-
-def _best_cuts(tree: Any, n_best: int) -> list[Labels]:
-    """The cuts of a tree with the largest PEAR. A merger at height h joins pairs of mean similarity 1 - h."""
-    n = tree.shape[0] + 1
-    size = np.concatenate([np.ones(n), tree[:, 3]])
-    joined = size[tree[:, 0].astype(np.int64)] * size[tree[:, 1].astype(np.int64)]
-    within = np.concatenate([[0.0], np.cumsum(joined * (1.0 - tree[:, 2]))])
-    pairs = np.concatenate([[0.0], np.cumsum(joined)])
-    all_pairs, similar = 0.5 * n * (n - 1), within[-1]
-    chance = pairs * similar / all_pairs
-    scale = 0.5 * (pairs + similar) - chance
-    value = np.divide(within - chance, scale, out=np.ones_like(scale), where=scale > 1e-12 * all_pairs)
-    return [_cut(tree, int(mergers)) for mergers in np.argsort(-value, kind="stable")[:n_best]]
-
-
-def _cut(tree: Any, n_mergers: int) -> Labels:
-    """The partition after so many mergers."""
-    n = tree.shape[0] + 1
-    root = np.arange(n + n_mergers)
-    for k in range(n_mergers):
-        root[int(tree[k, 0])] = root[int(tree[k, 1])] = n + k
-    for k in range(root.size - 1, -1, -1):  # a merger comes after what it joins
-        root[k] = root[root[k]]
-    return canonical(root[:n])
-
-
-def _some_draws(draws: NDArray[np.integer], n_some: int) -> list[Labels]:
-    few = np.unique(np.linspace(0, draws.shape[0] - 1, n_some).astype(np.int64))
-    return [canonical(draws[k]) for k in few]
-
-
-def _random_starts(n: int, n_some: int) -> list[Labels]:
-    """One cluster, all alone, and random ones of few items; always the same."""
-    if n > _MANY:
-        return [np.zeros(n, dtype=np.int64)]
-    rng = np.random.default_rng(n)
-    random = [rng.integers(0, rng.integers(1, n + 1), n) for _ in range(n_some)]
-    return [np.zeros(n, dtype=np.int64), np.arange(n), *random]

@@ -14,16 +14,16 @@ from dynome.inference.biclustering.chains import ChainRun
 from dynome.inference.biclustering.clustering import clusterings
 from dynome.inference.biclustering.diagnostics import diagnostics_dataset
 from dynome.inference.biclustering.end_points import last_dynamics, last_points
-from dynome.inference.biclustering.model import Concentrations, Law, State
+from dynome.inference.biclustering.model import Law, State
+from dynome.inference.biclustering.names import CONCENTRATIONS, FACTOR
 from dynome.inference.biclustering.placing import input_coords, placed
+from dynome.inference.biclustering.recorded_latents import latents_dataset
 from dynome.inference.biclustering.relabelling import matched_labels
 from dynome.inference.biclustering.storage import LOG_LIKELIHOOD, STAT
-from dynome.schema import CHAIN, CLUSTER, COMPONENT, DRAW, ITERATION, NODE, STATE, TIME
+from dynome.schema import CHAIN, DRAW, ITERATION, NODE, STATE, TIME
 
-FACTOR, LATENT_DRAW = "factor", "latent_draw"
 SAMPLES = (CHAIN, DRAW)
 MAX_SIMILARITY_BINS = 2000
-_CONCENTRATIONS = ("row_concentration", "top_concentration", "stickiness", "partition_concentration")
 _NAMES = {
     "cluster": "cluster of a node, numbered as in the point partition",
     "state": "state of a bin, numbered as in the point partition",
@@ -93,7 +93,7 @@ def results_tree(
     groups = {
         "/": _history(runs),
         "/posterior": _posterior(draws | relabelled, sequences, law),
-        "/latent": _latents(runs, sequences, cluster_map),
+        "/latent": latents_dataset(runs, sequences, cluster_map),
         "/sample_stats": _sample_stats(draws),
         "/log_likelihood": _node_log_likelihood(draws[LOG_LIKELIHOOD], sequences),
         "/observed_data": _observed(sequences),
@@ -156,20 +156,20 @@ def _posterior(draws: Mapping[str, NDArray[Any]], sequences: Sequences, law: Law
     per_spike = law != "gaussian"
     share = float(np.nansum(sequences.y)) if per_spike else float(known.sum())
     score = "log_likelihood_per_spike" if per_spike else "log_likelihood_per_bin"
-    noise = {"dispersion": "1" if per_spike else f"({sequences.units})^2"}
+    spread = "1" if per_spike else f"({sequences.units})^2"
     by_node = (*SAMPLES, NODE)
     variables: dict[str, Any] = {
         "cluster": (by_node, draws["cluster"], _about("cluster")),
         "state": placed(draws["state"], sequences, SAMPLES),
         "bias": (by_node, draws["coefficient"][..., 0], _about("bias")),
         "loading": ((*by_node, FACTOR), draws["coefficient"][..., 1:], _about("loading")),
-        "dispersion": (by_node, draws["dispersion"], _about("dispersion", noise["dispersion"])),
+        "dispersion": (by_node, draws["dispersion"], _about("dispersion", spread)),
         "n_clusters": (SAMPLES, draws["n_clusters"], _about("n_clusters")),
         "n_states": (SAMPLES, draws["n_states"], _about("n_states")),
         score: (SAMPLES, total / share if share else np.full_like(total, np.nan), _about(score, "nat")),
     }
     variables["state"].attrs.update(_about("state"))
-    for k, name in enumerate(_CONCENTRATIONS[: len(Concentrations._fields)]):
+    for k, name in enumerate(CONCENTRATIONS):
         variables[name] = (SAMPLES, draws["concentrations"][..., k], _about(name))
     dims = (*SAMPLES, NODE, *map(str, sequences.layout.frame.dims))
     coords = input_coords(sequences, dims, tuple(variables))
@@ -180,74 +180,6 @@ def _posterior(draws: Mapping[str, NDArray[Any]], sequences: Sequences, law: Law
 def _samples(draws: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     n_chain, n_draw = draws["n_clusters"].shape
     return {CHAIN: np.arange(n_chain), DRAW: np.arange(n_draw)}
-
-
-def _latents(runs: Sequence[ChainRun], sequences: Sequences, maps: NDArray[np.int64]) -> xr.Dataset:
-    """Latents of all chains, as wide as the widest, with the new numbers of clusters."""
-    n_cluster = maps.shape[-1]
-    number = runs[0].recorded.latents["draw"]
-    # Where the new cluster k was: the inverse of each permutation.
-    old = np.argsort(maps[:, number], axis=-1)
-    parts = [run.recorded.latents for run in runs]
-    latent = _stacked([_wide(part["latent"], 2, n_cluster, np.nan) for part in parts])
-    active = np.stack([_wide(part["active"], 1, n_cluster, False) for part in parts])
-    active = np.take_along_axis(active, old[..., None], 2)
-    latent = _taken(latent, old[:, :, None, :, None])
-    before, after = (CHAIN, LATENT_DRAW), (CLUSTER, COMPONENT)
-    names = ["common", *(f"factor{k}" for k in range(active.shape[-1]))]
-    variables: dict[str, Any] = {
-        "latent": placed(latent, sequences, before, after),
-        "active": ((*before, CLUSTER, FACTOR), active, {"long_name": "whether nodes of a cluster read a factor"}),
-    }
-    variables["latent"].attrs.update(units="1", long_name="trajectory of a cluster")
-    coords: dict[str, Any] = input_coords(sequences, tuple(map(str, sequences.layout.frame.dims)), ("latent", "active"))
-    coords |= {
-        CHAIN: np.arange(len(runs)),
-        LATENT_DRAW: np.arange(number.size),
-        DRAW: (LATENT_DRAW, number),
-        CLUSTER: np.arange(n_cluster),
-        COMPONENT: names,
-        FACTOR: np.arange(active.shape[-1]),
-    }
-    return xr.Dataset(variables, coords)
-
-
-def _wide(values: Any, axis: int, n: int, fill: Any) -> Any:
-    """Padded at the end of an axis; numpy or dask."""
-    if values.shape[axis] == n:
-        return values
-    shape = tuple(n - values.shape[axis] if k == axis else m for k, m in enumerate(values.shape))
-    if isinstance(values, np.ndarray):
-        return np.concatenate([values, np.full(shape, fill, dtype=values.dtype)], axis=axis)
-    import dask.array as lazily
-
-    lazy: Any = lazily
-    return lazy.concatenate([values, lazy.full(shape, fill, dtype=values.dtype)], axis=axis)
-
-
-def _stacked(parts: list[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray):
-        return np.stack(parts)
-    import dask.array as lazily
-
-    lazy: Any = lazily
-    whole = lazy.stack(parts)
-    return whole.rechunk((1, 1, *whole.shape[2:]))
-
-
-def _taken(latent: Any, old: NDArray[np.int64]) -> Any:
-    """(chain, draw, bin, cluster, component) with clusters in another order in each draw."""
-    if isinstance(latent, np.ndarray):
-        out = np.empty_like(latent)
-        for chain in range(latent.shape[0]):
-            for draw in range(latent.shape[1]):
-                out[chain, draw] = latent[chain, draw][:, old[chain, draw, 0, :, 0]]
-        return out
-    import dask.array as lazily
-
-    lazy: Any = lazily
-    index = lazy.from_array(old, chunks=(1, 1, *old.shape[2:]))
-    return lazy.map_blocks(np.take_along_axis, latent, index, axis=3, dtype=latent.dtype, chunks=latent.chunks)
 
 
 def _sample_stats(draws: Mapping[str, NDArray[Any]]) -> xr.Dataset:

@@ -263,7 +263,7 @@ def _refined(
 
 def _expected_dynamics(path: Array, state: Labels, starts: Labels, hyper: Hyper) -> Dynamics:
     """Mean of the dynamics of one path."""
-    found = conjugate(path_statistics(path, state, starts, hyper, hyper.n_states), hyper)
+    found = dynamics_density(path, state, starts, hyper)
     spare = found.degrees - found.scale.shape[-1] - 1
     return Dynamics(found.mean[..., :-1], found.mean[..., -1], found.scale / spare[:, None, None, None])
 

@@ -134,7 +134,7 @@ class MemoryRecorder:
 
     def write(self, block: Block) -> None:
         """Append what a chain noted."""
-        self._parts.append(Recorded(_stacked(block.sweeps), _stacked(block.draws), _padded(block.latents)))
+        self._parts.append(_recorded(block))
 
     def truncate(self, counts: Counts) -> None:
         """Forget what came after a checkpoint."""
@@ -162,7 +162,7 @@ class ZarrRecorder:
     def write(self, block: Block) -> None:
         """Append what a chain noted."""
         group = self._group("a")
-        for name, columns in zip(Recorded._fields, _of(block), strict=True):
+        for name, columns in _recorded(block)._asdict().items():
             for key, values in columns.items():
                 _append(group, f"{name}/{key}", values)
 
@@ -209,8 +209,8 @@ class ZarrRecorder:
             raise StoreError(f"{self.folder} holds no draws of a chain: {error}") from error
 
 
-def _of(block: Block) -> tuple[Columns, Columns, Columns]:
-    return _stacked(block.sweeps), _stacked(block.draws), _padded(block.latents)
+def _recorded(block: Block) -> Recorded:
+    return Recorded(_stacked(block.sweeps), _stacked(block.draws), _padded(block.latents))
 
 
 def _stacked(entries: list[Columns]) -> Columns:

@@ -13,7 +13,7 @@ from dynome import progress, seeds
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
 from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator
-from dynome.inference.biclustering.predictive import posterior_check
+from dynome.inference.biclustering.predictive_checks import posterior_check
 from dynome.inference.column_statistics import column_correlation, column_mean, correlation_matrix
 from dynome.inference.states.dwelling import dwell_times
 from dynome.inference.states.fitted import law_of

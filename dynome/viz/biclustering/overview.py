@@ -52,10 +52,10 @@ def plot_biclustering(results: xr.DataTree, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         The host of the panels, which are its ``child_axes``. Above, with a row for each node in the order of the
-        clusters, named where names are short: the probability that two nodes share a cluster, and the activity under the
-        states and the uncertainty of each bin's state. Below: numbers of clusters and states over draws with a line for each chain, the log
-        likelihood of every chain, the clusters by region or cell type, and the common log rate of the three largest
-        clusters with 95 % bands on the time axis of the activity.
+        clusters, named where names are short: the probability that two nodes share a cluster, and the activity under
+        the states and the uncertainty of each bin's state. Below: numbers of clusters and states over draws with a line
+        for each chain, the log likelihood of every chain, the clusters by region or cell type, and the common log rate
+        of the three largest clusters with 95 % bands on the time axis of the activity.
 
     Raises
     ------

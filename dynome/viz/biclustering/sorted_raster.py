@@ -116,7 +116,7 @@ def draw_doubt(ax: Axes, bins: Bins, doubt: Floats) -> None:
 def draw_sorted(
     ax: Axes, values: Floats, bins: Bins, partition: Partition, name: str, *, room: int = canvas.MAX_LABEL_LENGTH
 ) -> None:
-    """Rows of the heat map in the order of the clusters, with lines between them; unnamed if a name is beyond `room`."""
+    """Rows of the heat map in the order of the clusters; without names if one has more letters than `room`."""
     shown, label = _scaled(values[:, partition.order])
     names = [partition.names[k] for k in partition.order]
     clock = (bins.clock.dims[0], bins.clock.to_numpy(), bins.clock.attrs)

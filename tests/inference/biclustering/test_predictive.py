@@ -11,7 +11,7 @@ import dynome as dy
 from dynome.dynamics.hmm.sequences import stacked
 from dynome.errors import InputError
 from dynome.inference.biclustering.null_rates import constant_log_likelihood
-from dynome.inference.biclustering.predictive import posterior_check
+from dynome.inference.biclustering.predictive_checks import posterior_check
 from dynome.inference.biclustering.results import results_tree
 from dynome.inference.biclustering.statistics import statistics_of
 from dynome.inference.biclustering.storage import MemoryRecorder
