@@ -45,7 +45,7 @@ def group_nodes(connectome: xr.Dataset, *, by: str | ArrayLike | xr.DataArray) -
     >>> group_nodes(wiring, by=["AVA", "AVA", "VA"]).weight.item()
     2
     """
-    group = _groups(edge_table.checked(connectome), by)
+    group = group_labels(edge_table.checked(connectome), by)
     names, code = _in_order(group)
     table = edge_table.table_of(connectome)
     directed = bool(connectome.attrs["directed"])
@@ -64,7 +64,14 @@ def group_nodes(connectome: xr.Dataset, *, by: str | ArrayLike | xr.DataArray) -
     )
 
 
-def _groups(connectome: xr.Dataset, by: str | ArrayLike | xr.DataArray) -> StrArray:
+def group_labels(connectome: xr.Dataset, by: str | ArrayLike | xr.DataArray) -> StrArray:
+    """The group of each node, from a coordinate or from what a user gives.
+
+    Raises
+    ------
+    InputError
+        If the coordinate does not exist or a node has no group.
+    """
     if isinstance(by, str):
         if by not in connectome.variables or connectome[by].dims != (NODE,):
             known = [str(name) for name, v in connectome.variables.items() if v.dims == (NODE,) and name != NODE]

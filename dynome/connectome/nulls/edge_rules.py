@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,15 +20,20 @@ def null_of(connectome: xr.Dataset, name: str, rule: Rule, random_state: int | N
     """The null model that a rule makes of a connectome; `name` and the seed are kept in its attributes."""
     seed = seeds.resolve(random_state)
     table, n_node = edge_table.table_of(connectome), connectome.sizes[NODE]
-    directed = bool(connectome.attrs["directed"])
-    whole = null_edges(table, n_node, directed, rule, seeds.generator(seed, name))
+    whole = null_edges(table, n_node, bool(connectome.attrs["directed"]), rule, seeds.generator(seed, name))
+    return assembled(connectome, whole, {"null_model": name, "random_state": seed})
+
+
+def assembled(connectome: xr.Dataset, table: EdgeTable, attrs: Mapping[str, Any]) -> xr.Dataset:
+    """Other edges between the nodes of a connectome, in order."""
+    key = multiplicity.edge_keys(table, connectome.sizes[NODE])
     return edge_table.assemble(
-        edge_table.taken(whole, multiplicity.stable_order(multiplicity.edge_keys(whole, n_node))),
+        edge_table.taken(table, multiplicity.stable_order(key)),
         node_table.nodes_of(connectome),
-        directed=directed,
+        directed=bool(connectome.attrs["directed"]),
         weight=connectome["weight"].attrs,
         extra=edge_table.extra_attrs(connectome, table),
-        attrs={**connectome.attrs, "null_model": name, "random_state": seed},
+        attrs={**connectome.attrs, **attrs},
     )
 
 
