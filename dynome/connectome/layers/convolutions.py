@@ -64,12 +64,7 @@ class GCNLayer(nn.Module):
         """Features (N, S, n_in) to (N, S, n_out)."""
         check_features(graph, x)
         weight, own = symmetric_weights(graph, weights_of(graph, self.relation).to(x.dtype))
-        own = own.view(-1, *[1] * (x.ndim - 1))
-        if self.map.in_features < self.map.out_features:
-            mixed: Tensor = self.map(propagate(graph, x, weight=weight, kernel=self.kernel) + own * x)
-            return mixed
-        x = nn.functional.linear(x, self.map.weight)
-        return propagate(graph, x, weight=weight, kernel=self.kernel) + own * x + self.map.bias
+        return mapped_sum(graph, x, weight, own, self.map, self.kernel)
 
 
 class GINLayer(nn.Module):
@@ -124,11 +119,9 @@ class GINLayer(nn.Module):
 
     def forward(self, graph: MessageGraph, x: Tensor) -> Tensor:
         """Features (N, S, n_in) to (N, S, n_out)."""
-        narrows = self.first.out_features < self.first.in_features
-        if narrows:
-            x = nn.functional.linear(x, self.first.weight)
-        mixed = torch.addcmul(propagate(graph, x, self.relation, kernel=self.kernel), 1 + self.epsilon, x)
-        mixed = mixed + self.first.bias if narrows else self.first(mixed)
+        check_features(graph, x)
+        own = (1 + self.epsilon).expand(graph.n_nodes)
+        mixed = mapped_sum(graph, x, weights_of(graph, self.relation), own, self.first, self.kernel)
         out: Tensor = self.second(torch.relu(mixed))
         return out
 
@@ -182,15 +175,19 @@ class SAGELayer(nn.Module):
         """Features (N, S, n_in) to (N, S, n_out)."""
         weight = mean_weights(graph, weights_of(graph, self.relation).to(x.dtype))
         own: Tensor = self.own(x)
-        return own + mapped_sum(graph, x, weight, self.inputs, self.kernel)
+        return own + mapped_sum(graph, x, weight, None, self.inputs, self.kernel)
 
 
-def mapped_sum(graph: MessageGraph, x: Tensor, weight: Tensor, narrow: nn.Linear, kernel: Kernel) -> Tensor:
-    """Sum of inputs and a linear map, in the order that sums the narrower features."""
-    if narrow.in_features < narrow.out_features:
-        mapped: Tensor = narrow(propagate(graph, x, weight=weight, kernel=kernel))
+def mapped_sum(
+    graph: MessageGraph, x: Tensor, weight: Tensor, own: Tensor | None, linear_map: nn.Linear, kernel: Kernel
+) -> Tensor:
+    """A linear map of the sum of inputs, with the narrower features summed."""
+    if linear_map.in_features <= linear_map.out_features:
+        mapped: Tensor = linear_map(propagate(graph, x, weight=weight, own=own, kernel=kernel))
         return mapped
-    return propagate(graph, narrow(x), weight=weight, kernel=kernel)
+    narrow = nn.functional.linear(x, linear_map.weight)
+    out = propagate(graph, narrow, weight=weight, own=own, kernel=kernel)
+    return out if linear_map.bias is None else out + linear_map.bias
 
 
 def symmetric_weights(graph: MessageGraph, weight: Tensor) -> tuple[Tensor, Tensor]:

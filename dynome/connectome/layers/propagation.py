@@ -29,6 +29,7 @@ def propagate(
     relation: int | None = None,
     *,
     weight: Tensor | None = None,
+    own: Tensor | None = None,
     kernel: Kernel = "auto",
 ) -> Tensor:
     r"""Weighted sum of the features of each node's inputs.
@@ -43,6 +44,8 @@ def propagate(
         Column of ``graph.weight``; None adds up all.
     weight : (E,) or None
         Weights to use instead, for instance normalised or learnt ones.
+    own : (N,) or None
+        Weight of each node's own features, which are added; None adds nothing.
     kernel : {"auto", "dense", "sparse"}
         A matrix product with the whole matrix, or sums over edges. "auto" decides from the number of nodes and how many
         of their pairs are connected.
@@ -50,7 +53,8 @@ def propagate(
     Returns
     -------
     as `x`
-        ``out[i] = sum_e w_e x[source_e]`` over the edges e whose target is i; zero for a node without inputs.
+        ``out[i] = own_i x[i] + sum_e w_e x[source_e]`` over the edges e whose target is i. Gradients reach `x`,
+        `weight` and `own`.
 
     Raises
     ------
@@ -69,8 +73,8 @@ def propagate(
     check_features(graph, x)
     used = weights_of(graph, relation) if weight is None else weight
     dense = kernel == "dense" or (kernel == "auto" and prefers_dense(graph))
-    flat = x.reshape(x.shape[0], -1)
-    out: Tensor = _Sum.apply(flat, used.to(x.dtype), graph, dense)  # type: ignore[no-untyped-call]
+    scale = None if own is None else own.to(x.dtype)
+    out: Tensor = _Sum.apply(x.reshape(x.shape[0], -1), used.to(x.dtype), scale, graph, dense)  # type: ignore[no-untyped-call]
     return out.reshape(x.shape)
 
 
@@ -110,44 +114,50 @@ def check_features(graph: MessageGraph, x: Tensor) -> None:
 
 
 class _Sum(torch.autograd.Function):
-    """Messages (N, M) summed over incoming edges; gradients to the messages and to the weights."""
+    """Messages (N, M) summed over incoming edges, with gradients to messages, weights and own weights."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, graph: MessageGraph, dense: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, own: Tensor | None, graph: MessageGraph, dense: bool) -> Tensor:
         x = x.contiguous()
         ctx.graph, ctx.dense = graph, dense
-        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
-        if dense:
-            return _matrix(graph, weight) @ x
-        return _summed(graph, x, weight, backward=False)
+        ctx.save_for_backward(x if any(ctx.needs_input_grad[1:3]) else None, weight, own)
+        return _matrix(graph, weight, own) @ x if dense else _summed(graph, x, weight, own, backward=False)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x, weight = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, own = ctx.saved_tensors
         graph, grad = ctx.graph, grad.contiguous()
-        of_x = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_x = _matrix(graph, weight).T @ grad if ctx.dense else _summed(graph, grad, weight, backward=True)
+        of_x = of_weight = of_own = None
+        if ctx.needs_input_grad[0] and ctx.dense:
+            of_x = _matrix(graph, weight, own).T @ grad
+        elif ctx.needs_input_grad[0]:
+            of_x = _summed(graph, grad, weight, own, backward=True)
         if ctx.needs_input_grad[1]:
-            of_weight = (grad @ x.T)[graph.target, graph.source] if ctx.dense else _products(graph, x, grad)
-        return of_x, of_weight, None, None
+            dense = ctx.dense
+            of_weight = (grad @ x.T)[graph.target, graph.source] if dense else _products(graph, x, grad)
+        if ctx.needs_input_grad[2]:
+            of_own = torch.linalg.vecdot(x, grad)
+        return of_x, of_weight, of_own, None, None
 
 
-def _matrix(graph: MessageGraph, weight: Tensor) -> Tensor:
+def _matrix(graph: MessageGraph, weight: Tensor, own: Tensor | None) -> Tensor:
     """(target, source)."""
     matrix = weight.new_zeros(graph.n_nodes, graph.n_nodes)
     matrix[graph.target, graph.source] = weight
+    if own is not None:
+        matrix.diagonal().add_(own)
     return matrix
 
 
-def _summed(graph: MessageGraph, x: Tensor, weight: Tensor, *, backward: bool) -> Tensor:
+def _summed(graph: MessageGraph, x: Tensor, weight: Tensor, own: Tensor | None, *, backward: bool) -> Tensor:
     if x.device.type != "cpu":
-        return summed_by_torch(graph, x, weight, backward=backward)
+        return summed_by_torch(graph, x, weight, own, backward=backward)
     pointer, column = (graph.source_pointer, graph.target) if backward else (graph.pointer, graph.source)
     order = graph.by_source.numpy() if backward else None
-    arrays = weight.detach().numpy(), x.detach().numpy()
-    return torch.from_numpy(row_sums(pointer.numpy(), column.numpy(), order, *arrays))
+    scale = None if own is None else own.detach().numpy()
+    sums = row_sums(pointer.numpy(), column.numpy(), order, weight.detach().numpy(), scale, x.detach().numpy())
+    return torch.from_numpy(sums)
 
 
 def _products(graph: MessageGraph, x: Tensor, grad: Tensor) -> Tensor:
@@ -156,7 +166,7 @@ def _products(graph: MessageGraph, x: Tensor, grad: Tensor) -> Tensor:
     return torch.from_numpy(row_products(graph.source.numpy(), graph.target.numpy(), x.numpy(), grad.numpy()))
 
 
-def summed_by_torch(graph: MessageGraph, x: Tensor, weight: Tensor, *, backward: bool) -> Tensor:
+def summed_by_torch(graph: MessageGraph, x: Tensor, weight: Tensor, own: Tensor | None, *, backward: bool) -> Tensor:
     """The sums with operations of torch alone, for devices other than the CPU."""
     n = graph.n_nodes
     if backward:
@@ -165,7 +175,7 @@ def summed_by_torch(graph: MessageGraph, x: Tensor, weight: Tensor, *, backward:
     else:
         index = torch.stack([graph.target, graph.source])
     out: Tensor = torch.sparse.mm(torch.sparse_coo_tensor(index, weight, (n, n), is_coalesced=True), x)
-    return out
+    return out if own is None else out.addcmul_(own.unsqueeze(1), x)
 
 
 def products_by_torch(graph: MessageGraph, x: Tensor, grad: Tensor, chunk: int = 1 << 24) -> Tensor:

@@ -17,8 +17,8 @@ import torch
 from numba import njit
 from numpy.typing import NDArray
 
-_CACHE = 1 << 19  # bytes that the copied block of all nodes may take
-_WIDTH = 64, 512  # columns of a block: fewest, most
+_CACHE = 1 << 20  # bytes that the copied block of all nodes may take
+_WIDTH = 256, 512  # columns of a block: fewest, most
 _MANY = 1 << 22  # products of numbers from which several threads pay
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
@@ -29,31 +29,36 @@ def row_sums(
     column: NDArray[np.int64],
     edge: NDArray[np.int64] | None,
     weight: NDArray[Any],
+    own: NDArray[Any] | None,
     x: NDArray[Any],
 ) -> NDArray[Any]:
-    """``out[i] = sum of weight[e] * x[column[e]]`` over the edges e of row i.
+    """``out[i] = own[i] * x[i] + sum of weight[e] * x[column[e]]`` over the edges e of row i.
 
     Parameters
     ----------
-    pointer : (n_row + 1,)
+    pointer : (n + 1,)
         Edges ``pointer[i]`` to ``pointer[i + 1]`` are those of row i.
     column : (E,)
         By edge.
     edge : (E,) or None
         The edges of all rows, one row after the other; None where the edges are in that order themselves.
     weight : (E,)
-    x : (n_column, M), C-contiguous
-        float32 or float64, as `weight`.
+    own : (n,) or None
+        None leaves the first term out.
+    x : (n, M), C-contiguous
+        float32 or float64, as `weight` and `own`.
 
     Returns
     -------
-    (n_row, M)
+    (n, M)
     """
-    out = np.empty((pointer.size - 1, x.shape[1]), dtype=x.dtype)
+    out = np.empty_like(x)
+    own = np.empty(0, dtype=x.dtype) if own is None else own
     if edge is not None:
         column, weight = column[edge], weight[edge]
     width, packed = _layout(x)
-    shared_out(_sums_of_blocks, x.shape[1], width, column.size * x.shape[1], pointer, column, weight, x, out, packed)
+    work = column.size * x.shape[1]
+    shared_out(_sums_of_blocks, x.shape[1], width, work, pointer, column, weight, own, x, out, packed)
     return out
 
 
@@ -109,35 +114,40 @@ def _layout(x: NDArray[Any]) -> tuple[int, bool]:
 
 @njit(**_OPTIONS)
 def _sums_of_blocks(
-    start: int, stop: int, width: int, pointer: Any, column: Any, weight: Any, x: Any, out: Any, packed: bool
+    start: int, stop: int, width: int, pointer: Any, column: Any, weight: Any, own: Any, x: Any, out: Any, packed: bool
 ) -> None:
-    n = x.shape[0]
-    block = np.empty((n if packed else 0, width), x.dtype)
+    block = np.empty((x.shape[0] if packed else 0, width), x.dtype)
     for first in range(start, stop, width):
         last = min(first + width, stop)
         if packed:
-            for j in range(n):
+            for j in range(x.shape[0]):
                 block[j, : last - first] = x[j, first:last]
-            _sums(pointer, column, weight, block[:, : last - first], out[:, first:last])
+            _sums(pointer, column, weight, own, block, 0, last - first, out, first)
         else:
-            _sums(pointer, column, weight, x[:, first:last], out[:, first:last])
+            _sums(pointer, column, weight, own, x, first, last - first, out, first)
 
 
 @njit(**_OPTIONS)
-def _sums(pointer: Any, column: Any, weight: Any, x: Any, out: Any) -> None:
-    m = x.shape[1]
+def _sums(pointer: Any, column: Any, weight: Any, own: Any, x: Any, start: int, m: int, out: Any, first: int) -> None:
+    stop = start + m
     for i in range(pointer.size - 1):
-        y = out[i]
-        y[:] = 0
+        y = out[i, first : first + m]
+        if own.size:
+            x0, w0 = x[i, start:stop], own[i]
+            for c in range(m):
+                y[c] = w0 * x0[c]
+        else:
+            y[:] = 0
         k, end = pointer[i], pointer[i + 1]
         while k + 4 <= end:
-            x0, x1, x2, x3 = x[column[k]], x[column[k + 1]], x[column[k + 2]], x[column[k + 3]]
+            x0, x1 = x[column[k], start:stop], x[column[k + 1], start:stop]
+            x2, x3 = x[column[k + 2], start:stop], x[column[k + 3], start:stop]
             w0, w1, w2, w3 = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
             for c in range(m):
                 y[c] += w0 * x0[c] + w1 * x1[c] + w2 * x2[c] + w3 * x3[c]
             k += 4
         while k < end:
-            x0, w0 = x[column[k]], weight[k]
+            x0, w0 = x[column[k], start:stop], weight[k]
             for c in range(m):
                 y[c] += w0 * x0[c]
             k += 1
@@ -147,24 +157,23 @@ def _sums(pointer: Any, column: Any, weight: Any, x: Any, out: Any) -> None:
 def _products_of_blocks(
     start: int, stop: int, width: int, source: Any, target: Any, x: Any, g: Any, out: Any, packed: bool
 ) -> None:
-    n = x.shape[0]
-    left, right = np.empty((n if packed else 0, width), x.dtype), np.empty((n if packed else 0, width), x.dtype)
+    n = x.shape[0] if packed else 0
+    left, right = np.empty((n, width), x.dtype), np.empty((n, width), x.dtype)
     for first in range(start, stop, width):
-        last = min(first + width, stop)
+        m = min(first + width, stop) - first
         if packed:
             for j in range(n):
-                left[j, : last - first] = x[j, first:last]
-                right[j, : last - first] = g[j, first:last]
-            _products(source, target, left[:, : last - first], right[:, : last - first], out)
+                left[j, :m] = x[j, first : first + m]
+                right[j, :m] = g[j, first : first + m]
+            _products(source, target, left, right, 0, m, out)
         else:
-            _products(source, target, x[:, first:last], g[:, first:last], out)
+            _products(source, target, x, g, first, first + m, out)
 
 
 @njit(**_OPTIONS)
-def _products(source: Any, target: Any, x: Any, g: Any, out: Any) -> None:
-    m = x.shape[1]
+def _products(source: Any, target: Any, x: Any, g: Any, start: int, stop: int, out: Any) -> None:
     for e in range(source.size):
-        a, b, total = x[source[e]], g[target[e]], out.dtype.type(0)
-        for c in range(m):
+        a, b, total = x[source[e], start:stop], g[target[e], start:stop], out.dtype.type(0)
+        for c in range(stop - start):
             total += a[c] * b[c]
         out[e] += total

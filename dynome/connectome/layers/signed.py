@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dynome.connectome.layers.convolutions import mapped_sum, mean_weights
+from dynome.connectome.layers.convolutions import mapped_sum
 from dynome.connectome.layers.linear_maps import linear
 from dynome.connectome.layers.message_graphs import MessageGraph
 from dynome.connectome.layers.propagation import Kernel, check_features
@@ -49,12 +49,11 @@ class SignedLayer(nn.Module):
         """Features (N, S, n_in) to (N, S, n_out)."""
         check_features(graph, x)
         size = graph.weight.abs().to(x.dtype)
-        share = mean_weights(graph, size.sum(1))
-        total = size.sum(1)
-        scale = (share / torch.where(total == 0, 1, total)).unsqueeze(1)
+        total = size.new_zeros(graph.n_nodes).index_add(0, graph.target, size.sum(1))
+        share = size / torch.where(total == 0, 1, total)[graph.target].unsqueeze(1)
         out: Tensor = self.own(x)
         for sign, linear_map in ((1, self.excitatory), (-1, self.inhibitory), (0, self.unsigned)):
-            weight = (size * scale * (graph.sign == sign)).sum(1)
+            weight = (share * (graph.sign == sign)).sum(1)
             if bool(weight.any()):
-                out = out + mapped_sum(graph, x, weight, linear_map, self.kernel)
+                out = out + mapped_sum(graph, x, weight, None, linear_map, self.kernel)
         return out
