@@ -1,8 +1,9 @@
 """Whether the bi-clustering samples what it says: Geweke's test for longer than the tests have time, and calibration.
 
-    python benchmarks/biclustering_calibration.py [--quick]
+    python benchmarks/biclustering_calibration.py [--quick] [--truths 130]
 
-Writes ``results/biclustering_calibration.md``. One thread; about half an hour of processor time.
+Writes ``results/biclustering_calibration.md``. One thread; about three quarters of an hour of processor time.
+``--part`` prints lines of JSON as they come; ``--page FILE ...`` makes the page of such lines, of several runs.
 
 * Geweke's test of every move and of whole sweeps, with the harness of the tests.
 * Simulation-based calibration: a truth from the prior, data from it, a chain from another draw of the prior; the
@@ -16,6 +17,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,8 @@ RANKED = (
     "mean common rate", "factors squared", "steps", "visited states", "switches", "mean predictor",
     "spread of predictors", "difference of two nodes", "log likelihood",
 )  # fmt: skip
+PARTS = ("moves", "sweeps", "ranks")
+RANKED_IN = (("negative_binomial", BLOCK), ("negative_binomial", {}), ("gaussian", BLOCK))
 N_DRAWS, THIN, BURN = 15, 6, 40
 
 
@@ -77,17 +81,29 @@ def geweke_row(name: str, law: str, changes: dict, n_chains: int, n_steps: int) 
     }  # fmt: skip
 
 
-def rank_rows(law: str, changes: dict, n_truths: int, seed: int = 0) -> list[dict]:
-    """Uniformity of the ranks of truths among draws."""
-    setting = small(law, n_nodes=6, starts=(0, 9, 20), **changes)
-    began = time.process_time()
-    ranks = np.array([_ranks(setting, rng) for rng in np.random.default_rng(seed).spawn(n_truths)])
-    seconds = time.process_time() - began
-    p_values = [float(kstest(ranks[:, k], "uniform").pvalue) for k in range(len(RANKED))]
-    return [
-        {"quantity": name, "law": law, "setting": _told(changes), "truths": n_truths, "p": p, "seconds": seconds}
-        for name, p in zip(RANKED, p_values, strict=True)
-    ]
+def rank_lines(n_truths: int, seed: int = 0) -> Iterator[dict]:
+    """Ranks of each truth, the settings by turns: a run that is cut short has as many of each."""
+    settings = [small(law, n_nodes=6, starts=(0, 9, 20), **changes) for law, changes in RANKED_IN]
+    streams = [np.random.default_rng(seed).spawn(n_truths) for _ in settings]
+    for truth in range(n_truths):
+        for (law, changes), setting, stream in zip(RANKED_IN, settings, streams, strict=True):
+            began = time.process_time()
+            ranks = _ranks(setting, stream[truth])
+            seconds = time.process_time() - began
+            yield {"law": law, "setting": _told(changes), "truth": truth, "ranks": ranks, "seconds": seconds}
+
+
+def rank_rows(lines: list[dict]) -> list[dict]:
+    """Uniformity of the ranks of truths among draws, by Kolmogorov and Smirnov."""
+    rows = []
+    for law, setting in sorted({(line["law"], line["setting"]) for line in lines}):
+        ranks = np.array([line["ranks"] for line in lines if (line["law"], line["setting"]) == (law, setting)])
+        for name, share in zip(RANKED, ranks.T, strict=True):
+            rows.append({
+                "quantity": name, "law": law, "setting": setting, "truths": len(share), "mean": float(share.mean()),
+                "sd": float(share.std()), "p": float(kstest(share, "uniform").pvalue),
+            })  # fmt: skip
+    return rows
 
 
 def _ranks(setting: Setting, rng: np.random.Generator) -> list[float]:
@@ -117,7 +133,7 @@ def _told(changes: dict) -> str:
 
 def report(moves: list[dict], ranks: list[dict]) -> str:
     """The tables as a page."""
-    lines = [
+    pages = [
         "# Bi-clustering: does it sample what it says?",
         "",
         "Made by `python benchmarks/biclustering_calibration.py`. Small problems: 4 nodes, 12 bins of two sequences,",
@@ -133,47 +149,63 @@ def report(moves: list[dict], ranks: list[dict]) -> str:
         "",
         f"Smallest of {len(moves)}: {min((r['p'] for r in moves), default=1):.2g}.",
         "",
+        *rank_page(ranks),
+    ]
+    return "\n".join(pages)
+
+
+def rank_page(ranks: list[dict]) -> list[str]:
+    """Lines of the table of calibration: a row for each quantity, a column for each setting."""
+    kinds = list(dict.fromkeys((r["law"], r["setting"], r["truths"]) for r in ranks))
+    found = {(r["law"], r["setting"], r["quantity"]): f"{r['p']:.2g} ({r['mean']:.2f}, {r['sd']:.2f})" for r in ranks}
+    return [
         "## Simulation-based calibration",
         "",
-        f"Chains from a draw of the prior, {BURN} sweeps thrown away, {N_DRAWS} draws {THIN} sweeps apart; uniformity",
-        "of the truth's rank by Kolmogorov and Smirnov.",
+        f"Chains from a draw of the prior, {BURN} sweeps thrown away, {N_DRAWS} draws {THIN} sweeps apart; p of the",
+        "uniformity of the truth's rank by Kolmogorov and Smirnov, in brackets the mean and the standard deviation of the",
+        "ranks (.50 and .29 if uniform).",
         "",
-        "| quantity | law | setting | truths | p |",
-        "|---|---|---|---|---|",
-        *(f"| {r['quantity']} | {r['law']} | {r['setting']} | {r['truths']} | {r['p']:.2g} |" for r in ranks),
+        "| quantity | " + " | ".join(f"{law}, {setting}, {n} truths" for law, setting, n in kinds) + " |",
+        "|---" * (1 + len(kinds)) + "|",
+        *(f"| {name} | " + " | ".join(found[law, kind, name] for law, kind, _ in kinds) + " |" for name in RANKED),
         "",
         f"Smallest of {len(ranks)}: {min((r['p'] for r in ranks), default=1):.2g}; with so many,",
         f"{0.01 / max(len(ranks), 1):.1g} would be a surprise at the level of one per cent.",
         "",
     ]
-    return "\n".join(lines)
+
+
+def lines_of(part: str, share: int, n_truths: int) -> Iterator[dict]:
+    """Results of one part as they come."""
+    if part == "moves":
+        for name, law, changes in MOVES:
+            n_chains = 150 if name == "splits" else 300
+            yield geweke_row(name, law, changes, n_chains // share, 8)
+    elif part == "sweeps":
+        for law, changes in SWEEPS:
+            yield geweke_row("sweep", law, changes, 120 // share, 6)
+    else:
+        yield from rank_lines(n_truths // share)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of it, to see that it runs; writes nothing")
-    parser.add_argument(
-        "--part", choices=("moves", "sweeps", "ranks"), help="one part, as lines of JSON; writes nothing"
-    )
+    parser.add_argument("--part", choices=PARTS, help="one part, as lines of JSON; writes nothing")
+    parser.add_argument("--truths", type=int, default=130, help="of the calibration")
+    parser.add_argument("--page", nargs="+", type=Path, help="make the page of lines that earlier runs printed")
     options = parser.parse_args()
-    share = 10 if options.quick else 1
-    moves, ranks = [], []
-    if options.part in (None, "moves"):
-        for name, law, changes in MOVES:
-            n_chains = 150 if name == "splits" else 300
-            moves.append(geweke_row(name, law, changes, n_chains // share, 8))
-            print(json.dumps(moves[-1]), flush=True)
-    if options.part in (None, "sweeps"):
-        for law, changes in SWEEPS:
-            moves.append(geweke_row("sweep", law, changes, 120 // share, 6))
-            print(json.dumps(moves[-1]), flush=True)
-    if options.part in (None, "ranks"):
-        for law, changes in (("negative_binomial", BLOCK), ("negative_binomial", {}), ("gaussian", BLOCK)):
-            for row in rank_rows(law, changes, 60 // share):
-                ranks.append(row)
-                print(json.dumps(row), flush=True)
-    if options.part is None and not options.quick:
-        (Path(__file__).parent / "results" / "biclustering_calibration.md").write_text(report(moves, ranks))
+    if options.page:
+        lines = [json.loads(line) for path in options.page for line in path.read_text().splitlines()]
+    else:
+        lines = []
+        for part in (options.part,) if options.part else PARTS:
+            for line in lines_of(part, 10 if options.quick else 1, options.truths):
+                print(json.dumps(line), flush=True)
+                lines.append(line)
+    if options.page or not (options.part or options.quick):
+        page = report([row for row in lines if "move" in row], rank_rows([row for row in lines if "ranks" in row]))
+        (Path(__file__).parent / "results" / "biclustering_calibration.md").write_text(page)
 
 
 if __name__ == "__main__":
