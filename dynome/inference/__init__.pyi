@@ -10,6 +10,7 @@ from dynome.inference.biclustering.prior_checks import prior_predictive as prior
 from dynome.inference.biclustering.pymc_step import bicluster_step as bicluster_step
 from dynome.inference.coupling import structure_function as structure_function
 from dynome.inference.forecasting.tasks import forecasting_task as forecasting_task
+from dynome.inference.networks.connectome_gnn import ConnectomeGNN as ConnectomeGNN
 from dynome.inference.homology import homologue_contrast as homologue_contrast
 from dynome.inference.posterior import to_arviz as to_arviz
 from dynome.inference.posterior import to_datatree as to_datatree
@@ -26,6 +27,10 @@ from dynome.inference.states.predictions import predictive_check as predictive_c
 from dynome.inference.states.recovery import coupling_error as coupling_error
 from dynome.inference.states.rescaling import time_rescaling as time_rescaling
 from dynome.inference.states.uncertainty import standard_errors as standard_errors
+from dynome.inference.wiring.comparison import compare_connectivity as compare_connectivity
+from dynome.inference.wiring.discoveries import edge_discoveries as edge_discoveries
+from dynome.inference.wiring.scores import connectivity_scores as connectivity_scores
+from dynome.inference.wiring.estimates import infer_connectivity as infer_connectivity
 from dynome.permutation import permutation_p_value as permutation_p_value
 from dynome.permutation import q_value as q_value
 from dynome.permutation import z_score as z_score

@@ -1,0 +1,1 @@
+"""Who drives whom, inferred from activity, and how right that is."""
