@@ -39,23 +39,31 @@ def add_parameter_problems(problems: Problems, params: Mapping[str, Any]) -> Non
     """
     for name, least in _WHOLE.items():
         value = params[name]
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        if not _is_whole(value) or value < least:
             problems.add(f"{name} must be a whole number of at least {least}, got {value!r}")
     for name, most in (("n_factors", _MOST_FACTORS), ("n_states", _MOST_STATES)):
-        if isinstance(params[name], int) and params[name] > most:
+        if _is_whole(params[name]) and params[name] > most:
             problems.add(f"{name} must be at most {most}, got {params[name]}")
     n_clusters = params["n_clusters"]
-    if n_clusters is not None and (not isinstance(n_clusters, int | np.integer) or n_clusters < 1):
+    if n_clusters is not None and (not _is_whole(n_clusters) or n_clusters < 1):
         problems.add(f"n_clusters must be None or a whole number of at least 1, got {n_clusters!r}")
     for name in _POSITIVE:
-        if not (np.isfinite(params[name]) and params[name] > 0):
+        if not _is_number(params[name]) or not 0 < params[name] < np.inf:
             problems.add(f"{name} must be positive, got {params[name]!r}")
     for name in ("zeta", "coldest"):
-        if not 0 < params[name] <= 1:
+        if not _is_number(params[name]) or not 0 < params[name] <= 1:
             problems.add(f"{name} must lie above 0 and not above 1, got {params[name]!r}")
     for name, choices in _CHOICES.items():
         if params[name] not in choices:
             problems.add(f"{name} must be one of {', '.join(map(repr, choices))}, got {params[name]!r}")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def add_data_problems(

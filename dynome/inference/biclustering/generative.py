@@ -20,7 +20,7 @@ import numpy as np
 from dynome.dynamics.hmm.sequences import ChainInput, stacked
 from dynome.errors import InputError, Problems, listed
 from dynome.extras import require
-from dynome.inference.biclustering.graph import Plan, Prior, hyper_graph
+from dynome.inference.biclustering.graph import ModelPlan, Prior, hyper_graph
 from dynome.inference.biclustering.model import Data, Hyper, Law
 from dynome.inference.biclustering.observations import add_observation_problems
 
@@ -113,7 +113,7 @@ def build_model(
     if y.shape[0] < 2:
         problems.add(f"at least 2 nodes are needed, found {y.shape[0]}")
     problems.raise_if_any(InputError)
-    plan = Plan(Data(y, sequences.starts, observation), hyper, chosen, sequences)
+    plan = ModelPlan(Data(y, sequences.starts, observation), hyper, chosen, sequences)
     return hyper_graph(require("pymc", extra="bayes"), plan, own)
 
 

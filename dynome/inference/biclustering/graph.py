@@ -22,7 +22,7 @@ SMALLEST_ZETA = 0.02  # below it the sum over numbers of components would be lon
 _PLAN = "dynome_biclustering"
 
 
-class Plan(NamedTuple):
+class ModelPlan(NamedTuple):
     """What a model is about, carried by the model itself.
 
     Attributes
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
     sequences: Sequences
 
 
-def plan_of(model: Any) -> Plan:
+def plan_of(model: Any) -> ModelPlan:
     """What a model from `build_model` is about.
 
     Parameters
@@ -55,19 +55,19 @@ def plan_of(model: Any) -> Plan:
         If the model comes from elsewhere, or is a copy.
     """
     plan = getattr(model, _PLAN, None)
-    if not isinstance(plan, Plan):
+    if not isinstance(plan, ModelPlan):
         raise InputError("expected a model that dy.inference.build_model made, found another one (or a copy of one)")
     return plan
 
 
-def hyper_graph(pm: ModuleType, plan: Plan, own: Mapping[str, Prior]) -> Any:
+def hyper_graph(pm: ModuleType, plan: ModelPlan, own: Mapping[str, Prior]) -> Any:
     """The model of a plan.
 
     Parameters
     ----------
     pm : module
         PyMC.
-    plan : Plan
+    plan : ModelPlan
     own : mapping of str to callable
         Priors in place of the usual ones.
     """
@@ -98,7 +98,7 @@ def hyper_graph(pm: ModuleType, plan: Plan, own: Mapping[str, Prior]) -> Any:
     return model
 
 
-def _partition(pm: ModuleType, plan: Plan, zeta: Any) -> None:
+def _partition(pm: ModuleType, plan: ModelPlan, zeta: Any) -> None:
     """The variable ``cluster``: a partition as a whole, whatever its clusters are called."""
     hyper, n_nodes = plan.hyper, plan.data.y.shape[0]
 
@@ -119,7 +119,7 @@ def _partition(pm: ModuleType, plan: Plan, zeta: Any) -> None:
     pm.CustomDist("cluster", zeta, logp=logp, random=random, dtype="int64", dims=NODE, initval=first)
 
 
-def _states(pm: ModuleType, plan: Plan) -> None:
+def _states(pm: ModuleType, plan: ModelPlan) -> None:
     """The variable ``state``, of which the graph knows no more than that it is there."""
     n_bins, dim = plan.data.y.shape[1], next(iter(_bins(plan)))
 
@@ -136,7 +136,7 @@ def _states(pm: ModuleType, plan: Plan) -> None:
     pm.CustomDist("state", logp=logp, random=random, dtype="int64", dims=dim, initval=first)
 
 
-def _bins(plan: Plan) -> dict[str, Any]:
+def _bins(plan: ModelPlan) -> dict[str, Any]:
     """Name and coordinates of the bins, all of them end to end."""
     frame, position = plan.sequences.layout
     if frame.dims == (TIME,) and position.size == frame.size and TIME in frame.coords:

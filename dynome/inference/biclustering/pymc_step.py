@@ -13,7 +13,7 @@ import numpy as np
 
 from dynome.errors import InputError
 from dynome.extras import require
-from dynome.inference.biclustering.graph import Plan, plan_of
+from dynome.inference.biclustering.graph import ModelPlan, plan_of
 from dynome.inference.biclustering.model import State
 from dynome.inference.biclustering.starting import started
 from dynome.inference.biclustering.sweeps import Schedule, sweep
@@ -76,7 +76,14 @@ def _step_class() -> Any:
         }
 
         def __init__(
-            self, vars: list[Any], *, model: Any, plan: Plan, schedule: Schedule, blocked: bool = True, rng: Any = None
+            self,
+            vars: list[Any],
+            *,
+            model: Any,
+            plan: ModelPlan,
+            schedule: Schedule,
+            blocked: bool = True,
+            rng: Any = None,
         ) -> None:
             self.vars = vars
             self._plan = plan

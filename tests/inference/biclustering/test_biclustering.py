@@ -175,6 +175,7 @@ COUNTS = np.random.default_rng(0).poisson(1.0, (40, 3)).astype(float)
         (COUNTS, {"observation": "binomial"}, "observation must be one of"),
         (COUNTS, {"zeta": 0.0}, "zeta must lie above 0"),
         (COUNTS, {"noise_scale": -1.0}, "noise_scale must be positive"),
+        (COUNTS, {"bias_sd": "wide", "n_clusters": True}, r"(?s)n_clusters must be None or.*bias_sd must be positive"),
         (COUNTS, {"n_draws": 0}, "n_draws must be a whole number of at least 1"),
     ],
 )

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from dynome.dynamics.hmm.sequences import Sequences
 from dynome.inference.biclustering.model import Array, Law
+from dynome.inference.biclustering.names import LATENT_DRAW
 from dynome.inference.biclustering.observations import pointwise_log_likelihood
 from dynome.inference.biclustering.predictive import predictors
 
@@ -63,7 +64,7 @@ def predictive_score(results: xr.DataTree, y: Array, sequences: Sequences, law: 
     seen = np.isfinite(y)
     total = np.full(y.shape, -np.inf)
     sizes = results["latent"].sizes
-    number = list(itertools.product(range(sizes["chain"]), range(sizes["latent_draw"])))
+    number = list(itertools.product(range(sizes["chain"]), range(sizes[LATENT_DRAW])))
     for found in predictors(results, sequences.layout.position, number):
         score = pointwise_log_likelihood(y, found.psi, law, found.dispersion)
         total = np.logaddexp(total, np.where(seen, score, 0.0))
