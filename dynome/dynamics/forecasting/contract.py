@@ -83,7 +83,9 @@ class Forecaster(Estimator):
         held = None if validation is None else stacked(validation, series.nodes)
         seed = seeds.resolve(getattr(self, "random_state", 0))
         fitted = self._fit(series, held, wiring_of(part), seed)
-        results = fitted.results.assign_coords({NODE: (NODE, series.nodes)})
+        results = fitted.results
+        if isinstance(results, xr.Dataset):  # a tree brings the labels of its root
+            results = results.assign_coords({NODE: (NODE, series.nodes)})
         results.attrs.update({name: part.attrs[name] for name in PART_ATTRS}, units=series.units)
         return self._finish(
             results,

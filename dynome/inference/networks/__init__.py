@@ -1,0 +1,1 @@
+"""Networks that forecast activity, with and without the connectome, and what they have learnt."""

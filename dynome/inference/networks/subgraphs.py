@@ -1,0 +1,58 @@
+"""Parts of a message graph: fewer nodes, or only the edges that some nodes send."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dynome.connectome.layers.message_graphs import MessageGraph
+
+
+def restricted(graph: MessageGraph, nodes: Tensor, sends: Tensor) -> MessageGraph:
+    """The graph on some nodes, with the edges whose source may send.
+
+    Parameters
+    ----------
+    graph : MessageGraph
+        With N nodes.
+    nodes : (n,) int64
+        Positions of the nodes to keep, increasing.
+    sends : (N,) bool
+        Edges of other sources are left out.
+
+    Returns
+    -------
+    MessageGraph
+        With n nodes.
+
+    Examples
+    --------
+    >>> from dynome.connectome import message_graph
+    >>> graph = message_graph(([0, 1, 2], [1, 2, 0]), nodes=3)
+    >>> part = restricted(graph, torch.tensor([0, 1]), torch.tensor([True, False, True]))
+    >>> part.source.tolist(), part.target.tolist(), part.pointer.tolist()
+    ([0], [1], [0, 0, 1])
+    """
+    place = torch.full((graph.n_nodes,), -1, dtype=torch.int64, device=nodes.device)
+    place[nodes] = torch.arange(nodes.numel(), device=nodes.device)
+    source, target = place[graph.source], place[graph.target]
+    rows = torch.nonzero(sends[graph.source] & (source >= 0) & (target >= 0)).squeeze(1)
+    source, target = source[rows], target[rows]
+    return MessageGraph(
+        source=source,
+        target=target,
+        pointer=_pointer(target, nodes.numel()),
+        by_source=torch.argsort(source, stable=True),
+        source_pointer=_pointer(source, nodes.numel()),
+        weight=graph.weight[rows],
+        sign=graph.sign[rows],
+        feature=graph.feature[rows],
+        nodes=graph.nodes[nodes.cpu().numpy()],
+        relations=graph.relations,
+        parts=tuple(restricted(part, nodes, sends) for part in graph.parts),
+    )
+
+
+def _pointer(ends: Tensor, n: int) -> Tensor:
+    count = torch.bincount(ends, minlength=n)
+    return torch.cat([count.new_zeros(1), count.cumsum(0)])
