@@ -34,7 +34,7 @@ class SegmentMoments(NamedTuple):
     gram: Array
 
 
-class EvidencePrior(NamedTuple):
+class Evidence(NamedTuple):
     """Prior of the dynamics of a state, as the evidence needs it.
 
     Attributes
@@ -74,7 +74,7 @@ def segment_moments(latent: Array, edge: Labels, starts: Labels, hyper: Hyper) -
     return SegmentMoments(edge[1:] - first, gram)
 
 
-def evidence_prior(width: int, n_transitions: int, hyper: Hyper) -> EvidencePrior:
+def evidence_prior(width: int, n_transitions: int, hyper: Hyper) -> Evidence:
     """Constants of the evidence for groups of one width and up to `n_transitions` transitions."""
     n = np.arange(n_transitions + 1.0)
     degrees = width + hyper.extra_degrees
@@ -85,7 +85,7 @@ def evidence_prior(width: int, n_transitions: int, hyper: Hyper) -> EvidencePrio
         + width / 2 * (width + 1) * np.log(hyper.matrix_precision)
         - n * width / 2 * np.log(np.pi)
     )
-    return EvidencePrior(hyper.matrix_precision, hyper.noise_scale, degrees, constant)
+    return Evidence(hyper.matrix_precision, hyper.noise_scale, degrees, constant)
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
