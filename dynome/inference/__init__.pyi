@@ -11,6 +11,9 @@ from dynome.inference.biclustering.pymc_step import bicluster_step as bicluster_
 from dynome.inference.coupling import structure_function as structure_function
 from dynome.inference.forecasting.tasks import forecasting_task as forecasting_task
 from dynome.inference.networks.connectome_gnn import ConnectomeGNN as ConnectomeGNN
+from dynome.inference.networks.connectome_rnn import ConnectomeRNN as ConnectomeRNN
+from dynome.inference.networks.recurrent_forecaster import RecurrentForecaster as RecurrentForecaster
+from dynome.inference.networks.transformer_forecaster import TransformerForecaster as TransformerForecaster
 from dynome.inference.homology import homologue_contrast as homologue_contrast
 from dynome.inference.posterior import to_arviz as to_arviz
 from dynome.inference.posterior import to_datatree as to_datatree

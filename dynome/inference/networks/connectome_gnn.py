@@ -76,7 +76,8 @@ class ConnectomeGNN(NetworkForecaster):
 
     Notes
     -----
-    With the context :math:`x_{i, t-L+1..t}` (and a mask of what is missing), the embedding :math:`e_i` and covariates u,
+    With the context :math:`x_{i, t-L+1..t}` (and a mask of what is missing), the embedding :math:`e_i` and covariates
+    u,
 
     .. math:: h_i^0 = g(\mathrm{time}(x_i) + E e_i + \mathrm{time}'(u)), \quad
               h_i^{l+1} = h_i^l + g(\mathrm{layer}(\mathrm{norm}(h^l))_i), \quad

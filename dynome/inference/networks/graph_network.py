@@ -105,8 +105,8 @@ class GraphNetwork(nn.Module):
             for _ in range(n_layers)
         )
         self.dropout = Dropout(dropout)
-        self.readout = _silent(hidden, n_raw)
-        self.direct = _silent(2 * sizes.context, n_raw)
+        self.readout = silent(hidden, n_raw)
+        self.direct = silent(2 * sizes.context, n_raw)
 
     def forward(self, view: GraphView) -> Said:
         """Forecasts of the windows of a view."""
@@ -146,7 +146,7 @@ class GraphNetwork(nn.Module):
         return torch.cat([moved, known], dim=-1)
 
 
-def _silent(n_in: int, n_out: int) -> nn.Linear:
+def silent(n_in: int, n_out: int) -> nn.Linear:
     """A linear map that begins as zero: the first forecast is the base itself."""
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out)  # type: ignore[no-untyped-call]
     nn.init.zeros_(layer.weight)

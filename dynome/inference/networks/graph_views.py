@@ -54,13 +54,14 @@ class GraphViews:
         self.series, self.table, self.graph = series, table, graph
         self.identity = np.where(known, np.arange(known.size) + 1, 0)
         self.batch_size, self.hidden_nodes = batch_size, hidden_nodes
+        self.seen = observed(series)
         self._graphs: dict[bytes, MessageGraph] = {}
 
     def batches(self, origin: Integers, rng: np.random.Generator | None) -> list[Batch]:
         """Mini-batches of windows in which the same nodes were observed."""
         everything = np.arange(self.series.nodes.size)
         found = []
-        for seen, at in groups(observed(self.series, origin)):
+        for seen, at in groups(self.seen[origin]):
             sends = np.ones_like(seen) if self.hidden_nodes else seen
             if rng is None:
                 parts = np.split(origin[at], np.arange(_CHUNK, at.size, _CHUNK))
@@ -74,7 +75,7 @@ class GraphViews:
     def view(self, batch: Batch) -> GraphView:
         """The windows of a batch, and the graph of those who send."""
         device = self.table.value.device
-        seen = observed(self.series, batch.origin[:1])[0][batch.nodes]
+        seen = self.seen[batch.origin[0], batch.nodes]
         inside = np.flatnonzero(seen)
         bins = np.unique(batch.origin[:, None] + np.arange(1 - self.series.context, 1))
         nodes, columns = (torch.from_numpy(a).to(device) for a in (batch.nodes, bins))

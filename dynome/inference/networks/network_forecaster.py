@@ -6,6 +6,7 @@ that was loaded forecasts as the one that was saved.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dynome.inference.networks.fitting import Views
+    from dynome.inference.networks.heads import HeadName
+    from dynome.inference.networks.tables import Table
 
 WEIGHTS = "weights"
 _CENTER, _SCALE, _KNOWN = "covariate_center", "covariate_scale", "known"
@@ -36,14 +39,14 @@ class NetworkForecaster(Forecaster):
 
     _lower: ClassVar[str] = "batch_size or hidden"
 
-    head: str
+    head: HeadName
     n_epochs: int
     batch_size: int
     learning_rate: float
     weight_decay: float
     patience: int
     device: str
-    checkpoint: str | None
+    checkpoint: str | os.PathLike[str] | None
     random_state: int | None
 
     def _network(self, about: xr.DataTree, generator: torch.Generator) -> nn.Module:
@@ -53,6 +56,10 @@ class NetworkForecaster(Forecaster):
     def _views(self, about: xr.DataTree, series: Series, device: str) -> Views:
         """How the network sees a series."""
         raise TypeError(f"{type(self).__name__} must define _views")
+
+    def _learnt(self, network: Any, series: Series) -> dict[str, xr.Dataset]:
+        """What can be read from the trained network: variables by path in the results."""
+        return {}
 
     def _wiring(self, of_part: xr.Dataset | None) -> xr.Dataset | None:
         """The connectome to keep, None for models without one."""
@@ -79,7 +86,7 @@ class NetworkForecaster(Forecaster):
         plan = Plan(self.n_epochs, self.learning_rate, self.weight_decay, self.patience)
         told = {k: v for k, v in self.get_params(deep=False).items() if k not in ("checkpoint", "device", "connectome")}
         settings = Settings(
-            head=self.head,  # type: ignore[arg-type]
+            head=self.head,
             device=device,
             checkpoint=self.checkpoint,
             fingerprint=fingerprint(told | {"seed": seed}, *_arrays_of(series, validation, about)),
@@ -97,6 +104,9 @@ class NetworkForecaster(Forecaster):
         spread = (HORIZON, done.calibration, {"units": "1", "long_name": "factor of standard deviations"})
         root = about.to_dataset().assign(history | {"calibration": spread}).assign_attrs(best=done.training.best_epoch)
         parts = {f"/{name}": child.to_dataset(inherit=False) for name, child in about.children.items()}
+        learnt = self._learnt(network, series)
+        root = root.merge(learnt.pop("", xr.Dataset()))
+        parts |= {f"/{name}": found for name, found in learnt.items()}
         tree = xr.DataTree.from_dict({"/": root, **parts, f"/{WEIGHTS}": weights_dataset(network.cpu())})
         converged, n_iter = done.training.converged, done.training.history.size
         return Fitted(tree, converged, n_iter, device, "float32")
@@ -126,15 +136,15 @@ class NetworkForecaster(Forecaster):
             return super()._bounds(said, interval)
         from scipy.stats import poisson
 
-        ends = (poisson.ppf(q, said.mean).astype(np.float32) for q in (0.5 - interval / 2, 0.5 + interval / 2))
-        return tuple(ends)  # type: ignore[return-value]
+        lower, upper = (np.asarray(poisson.ppf(q, said.mean)) for q in (0.5 - interval / 2, 0.5 + interval / 2))
+        return lower.astype(np.float32), upper.astype(np.float32)
 
     def _about(self, series: Series, of_part: xr.Dataset | None) -> xr.DataTree:
         """What decides the network and its views, besides the parameters."""
         from dynome.inference.networks.tables import covariate_scaling
 
         center, scale = covariate_scaling(series)
-        recorded = series.recorded.any(axis=0)
+        recorded = np.asarray(series.recorded.any(axis=0))
         coords: dict[str, Any] = {
             NODE: (NODE, series.nodes),
             HORIZON: (HORIZON, np.array(series.horizons), {"units": "1", "long_name": "bins ahead"}),
@@ -176,7 +186,7 @@ class NetworkForecaster(Forecaster):
         problems.raise_if_any(InputError)
 
 
-def table_of(about: xr.DataTree, series: Series, device: str, head: str) -> Any:
+def table_of(about: xr.DataTree, series: Series, device: str, head: str) -> Table:
     """The series on a device, covariates as in training.
 
     Raises
@@ -222,7 +232,7 @@ def _arrays_of(series: Series, validation: Series | None, about: xr.DataTree) ->
     parts = [series] if validation is None else [series, validation]
     arrays = [a for s in parts for a in (s.values, s.covariates, s.starts, s.scored, np.array(s.horizons))]
     if WIRING in about.children:
-        edges = about[WIRING].to_dataset(inherit=False)
+        edges = about.children[WIRING].to_dataset(inherit=False)
         arrays += [edges[name].to_numpy().astype(np.str_) for name in sorted(map(str, edges.data_vars))]
     return [*arrays, series.nodes.astype(np.str_)]
 

@@ -65,12 +65,12 @@ def covariate_scaling(series: Series) -> tuple[NDArray[np.float64], NDArray[np.f
     return np.asarray(center), np.where(scale > 0, scale, 1.0)
 
 
-def observed(series: Series, origin: Integers) -> Bools:
-    """Which nodes have a value in the context of each window, of sessions that recorded them: ``(n_window, n_node)``."""
+def observed(series: Series) -> Bools:
+    """Which nodes have a value in the context that ends at each bin, of sessions that recorded them: (T, N)."""
     there = np.isfinite(series.values)
     count = np.concatenate([np.zeros((1, there.shape[1]), np.int32), there.cumsum(axis=0, dtype=np.int32)])
-    seen = count[origin + 1] > count[origin + 1 - series.context]
-    return np.asarray(seen & series.recorded[series.session[origin]])
+    first = np.maximum(np.arange(1, count.shape[0]) - series.context, 0)
+    return np.asarray((count[1:] > count[first]) & series.recorded[series.session])
 
 
 def groups(seen: Bools) -> list[tuple[Bools, Integers]]:
