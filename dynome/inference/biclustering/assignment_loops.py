@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from dynome.inference.biclustering.copies import copy
 from dynome.inference.biclustering.evidence_loops import BLOCK, N_BUFFERS, log_likelihood, solve_transposed
 
 DEGREES: Final = 10.0  # of the t distribution that coefficients are proposed from: its tails are the heavier ones
@@ -44,16 +45,18 @@ def scan(  # type: ignore[no-untyped-def]
             size[here] -= 1
             size[there] += 1
             cluster[i] = there
-            coefficient[i] = trial
+            copy(trial, coefficient[i])
     return accepted
 
 
 @njit(**_OPTIONS)
 def propose(mean, factor, spread, normal, out):  # type: ignore[no-untyped-def]
     """Coefficients drawn from the t distribution around Laplace's approximation."""
-    out[:] = spread * normal
+    for f in range(out.size):
+        out[f] = spread * normal[f]
     solve_transposed(factor, out)
-    out += mean
+    for f in range(out.size):
+        out[f] += mean[f]
 
 
 @njit(**_OPTIONS)

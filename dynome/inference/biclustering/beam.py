@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from dynome.inference.biclustering.copies import copy
 from dynome.inference.biclustering.model import Array, Labels
 from dynome.inference.biclustering.smoother import ExpectedTerms, applied, filtered, inverted
 
@@ -96,7 +97,8 @@ def _searched(precision, linear, inside, link, before, push, pull, constant, log
                         found, ahead = -_HOPELESS, 0.0
                     slot = b if k == here else n_kept + k
                     if k == here or found + ahead > new_value[slot]:
-                        new_law[slot], new_half[slot] = try_law, try_half
+                        copy(try_law, new_law[slot])
+                        copy(try_half, new_half[slot])
                         new_score[slot], new_value[slot] = found, found + ahead
                         new_run[slot] = run[b]
             n_new = 0
@@ -109,7 +111,8 @@ def _searched(precision, linear, inside, link, before, push, pull, constant, log
             order = np.argsort(-new_value[: n_kept + n_state])
             n_kept = min(width, n_kept + n_new)
             for b in range(n_kept):
-                law[b], half[b] = new_law[order[b]], new_half[order[b]]
+                copy(new_law[order[b]], law[b])
+                copy(new_half[order[b]], half[b])
                 score[b], value[b], run[b] = new_score[order[b]], new_value[order[b]], new_run[order[b]]
         best = np.argmax(value[:n_kept])
         total += value[best]
@@ -144,7 +147,8 @@ def _stepped(law, half, precision, linear, inside, link, before, push, pull, new
 def _began(law, half, precision, linear):  # type: ignore[no-untyped-def]
     """All hypotheses at the first bin of a sequence: a standard normal, and what is observed."""
     for k in range(law.shape[0]):
-        law[k], half[k] = precision, linear
+        copy(precision, law[k])
+        copy(linear, half[k])
         for j in range(law.shape[1]):
             for a in range(law.shape[2]):
                 law[k, j, a, a] += 1.0

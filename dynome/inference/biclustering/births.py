@@ -22,6 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dynome.inference.biclustering.assignment_loops import DEGREES, chosen, importance, propose
+from dynome.inference.biclustering.copies import copy
 from dynome.inference.biclustering.dynamics import log_path_prior, prior_dynamics
 from dynome.inference.biclustering.evidence_loops import BLOCK, N_BUFFERS
 from dynome.inference.biclustering.laplace import Fit, coefficient_prior, paths_evidence
@@ -182,7 +183,7 @@ def _walk(path, matrix, offset, root, state, first):  # type: ignore[no-untyped-
                 far |= abs(value) > 2 * _LARGEST
             if far:
                 here[:] = 2 * _LARGEST
-            path[t, g] = here
+            copy(here, path[t, g])
 
 
 def _tame_evidence(own: Trials, paths: Array, hyper: Hyper) -> Fit:

@@ -123,12 +123,15 @@ def shift(chain, cuts, m, sign):  # type: ignore[no-untyped-def]
 def link(chain, cuts):  # type: ignore[no-untyped-def]
     """Count the transitions anew."""
     chain.moves[:] = 0.0
+    chain.total[:] = 0.0
     for m in range(cuts.label.size):
         label = cuts.label[m]
-        chain.moves[label, label] += cuts.edge[m + 1] - cuts.edge[m] - 1
+        stays = cuts.edge[m + 1] - cuts.edge[m] - 1
+        chain.moves[label, label] += stays
+        chain.total[label] += stays
         if cuts.before[m] >= 0:
             chain.moves[cuts.label[cuts.before[m]], label] += 1
-    chain.total[:] = chain.moves.sum(1)
+            chain.total[cuts.label[cuts.before[m]]] += 1
 
 
 @njit(cache=True)
@@ -171,6 +174,20 @@ def log_path(chain, cuts):  # type: ignore[no-untyped-def]
         if cuts.before[m] >= 0 and cuts.label[cuts.before[m]] == cuts.label[m]:
             value += cuts.log_share
     return value
+
+
+@njit(cache=True)
+def shuffle(values, rng):  # type: ignore[no-untyped-def]
+    """Put values into random order, in place; numba compiles this much faster than a generator's own shuffle."""
+    for i in range(values.size - 1, 0, -1):
+        j = below(i + 1, rng)
+        values[i], values[j] = values[j], values[i]
+
+
+@njit(cache=True)
+def below(n, rng):  # type: ignore[no-untyped-def]
+    """One of 0 ... n - 1."""
+    return int(rng.random() * n)
 
 
 @njit(cache=True)

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from dynome.inference.biclustering.copies import copy
 from dynome.inference.biclustering.evidence_loops import (
     BLOCK,
     GAUSSIAN,
@@ -150,7 +151,7 @@ def _fit_node(i, trials, paths, coarse_trials, coarse_paths, shift, family, prio
     begun = 0.0 if family == GAUSSIAN else _begun(linear, count, family) + shift[i]
     size, least = np.empty(paths.shape[0]), -np.inf
     for j in range(size.size):
-        mean[j] = prior[0]
+        copy(prior[0], mean[j])
         if family != GAUSSIAN:
             mean[j, 0] = begun - level[j]
             few = coarse_trials[0][i], coarse_trials[1][i], coarse_paths[j], shift[i], family
@@ -208,14 +209,20 @@ def _climb(  # type: ignore[no-untyped-def]
             along += score[f] * step[f]
         if -along > before and scale > 2.0**-_HALVINGS:
             scale *= 0.5
-            trial[:] = coefficient + scale * step
+            _go(coefficient, step, scale, trial)
             continue
-        coefficient[:] = trial
+        copy(trial, coefficient)
         half = factorize(information, factor)
         size = solve(factor, score, step)
         if size < tolerance:
             break
         before, scale = size, 1.0
-        trial[:] = coefficient + step
-    coefficient += step
+        _go(coefficient, step, 1.0, trial)
+    _go(coefficient, step, 1.0, coefficient)
     return value + 0.5 * size + 0.5 * np.log(prior_precision).sum() - half, size
+
+
+@njit(**_OPTIONS)
+def _go(coefficient, step, scale, out):  # type: ignore[no-untyped-def]
+    for f in range(out.size):
+        out[f] = coefficient[f] + scale * step[f]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from dynome.inference.biclustering import copies
 from dynome.inference.biclustering.cuts import log_weight, pick, shift
 from dynome.inference.biclustering.model import Array, Labels
 from dynome.inference.biclustering.moments import log_evidence
@@ -40,7 +41,7 @@ def sums_of(label, moments, n_states):  # type: ignore[no-untyped-def]
 def add(sums, moments, m, label):  # type: ignore[no-untyped-def]
     """Add a segment to a state."""
     sums.n[label] += moments.n[m]
-    sums.gram[label] += moments.gram[m]
+    copies.add(moments.gram[m], 1.0, sums.gram[label])
 
 
 @njit(cache=True)
@@ -77,7 +78,7 @@ def relabel(cuts, chain, moments, sums, prior, segments, allowed, wanted, rng): 
         old = cuts.label[m]
         shift(chain, cuts, m, -1)
         sums.n[old] -= moments.n[m]
-        sums.gram[old] -= moments.gram[m]
+        copies.add(moments.gram[m], -1.0, sums.gram[old])
         if sums.n[old] == 0:
             sums.gram[old] = 0.0  # what rounding has left
         fit[old] = alone(sums, prior, old, work)

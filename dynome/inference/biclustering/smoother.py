@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from scipy.special import digamma
 
+from dynome.inference.biclustering.copies import add, copy
 from dynome.inference.biclustering.dynamics import PathStatistics, conjugate
 from dynome.inference.biclustering.model import Array, Hyper, Labels
 
@@ -122,19 +123,20 @@ def _smoothed(precision, linear, state, starts, inside, link, before, push, pull
     total = 0.0
     for s in range(starts.size - 1):
         first, last = starts[s], starts[s + 1]
-        law[:], half[:] = precision[first], linear[first]
+        copy(precision[first], law)
+        copy(linear[first], half)
         for i in range(q):
             law[i, i] += 1.0
         for t in range(first, last - 1):
             k = state[t + 1]
-            half -= pull[k]
-            law += before[k]
+            add(pull[k], -1.0, half)
+            add(before[k], 1.0, law)
             total += inverted(law, inverse[t], room)
             applied(inverse[t], half, mean[t])
             filtered(inverse[t], mean[t], inside[k], link[k], push[k], precision[t + 1], linear[t + 1], law, half, gain)
         total += inverted(law, inverse[last - 1], room)
         applied(inverse[last - 1], half, mean[last - 1])
-        covariance[last - 1] = inverse[last - 1]
+        copy(inverse[last - 1], covariance[last - 1])
         for t in range(last - 2, first - 1, -1):
             _back(inverse[t], link[state[t + 1]], mean, covariance, cross[t + 1], t, gain)
     return total
@@ -163,7 +165,7 @@ def _back(inverse, link, mean, covariance, cross, t, gain):  # type: ignore[no-u
     product(inverse, link.T, gain)
     product(covariance[t + 1], gain.T, cross)
     product(gain, cross, covariance[t])
-    covariance[t] += inverse
+    add(inverse, 1.0, covariance[t])
     for i in range(q):
         for j in range(q):
             mean[t, i] += gain[i, j] * mean[t + 1, j]
@@ -231,8 +233,8 @@ def _gathered(mean, covariance, cross, state, starts, count, gram):  # type: ign
         for t in range(starts[s] + 1, starts[s + 1]):
             k = state[t]
             count[k] += 1
-            row[:q] = mean[t - 1]
-            row[q + 1 :] = mean[t]
+            copy(mean[t - 1], row[:q])
+            copy(mean[t], row[q + 1 :])
             for i in range(2 * q + 1):
                 for j in range(2 * q + 1):
                     gram[k, i, j] += row[i] * row[j]

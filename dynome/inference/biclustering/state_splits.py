@@ -14,7 +14,8 @@ import math
 import numpy as np
 from numba import njit
 
-from dynome.inference.biclustering.cuts import link, log_path, pick
+from dynome.inference.biclustering.copies import copy
+from dynome.inference.biclustering.cuts import below, link, log_path, pick, shuffle
 from dynome.inference.biclustering.segment_labels import add, alone, joined, relabel
 
 
@@ -40,8 +41,8 @@ def split_or_merge_states(cuts, chain, moments, sums, prior, weight, n_launches,
     n_segments = cuts.label.size
     if n_segments < 2:
         return 0
-    i = rng.integers(0, n_segments)
-    j = (i + 1 + rng.integers(0, n_segments - 1)) % n_segments
+    i = below(n_segments, rng)
+    j = (i + 1 + below(n_segments - 1, rng)) % n_segments
     kept = cuts.label.copy()
     a, b = kept[i], kept[j]
     if a == b:
@@ -60,7 +61,11 @@ def split_or_merge_states(cuts, chain, moments, sums, prior, weight, n_launches,
     before = _log_joint(cuts, chain, sums, prior, a, b)
     log_deal = _deal(cuts, chain, moments, sums, prior, i, j, (a, b), kept, n_launches, rng)
     stays, goes = (a, b) if rng.random() < 0.5 else (b, a)
-    _set(cuts, chain, moments, sums, np.where(kept == goes, stays, kept), a, b)
+    joint = kept.copy()
+    for m in range(n_segments):
+        if joint[m] == goes:
+            joint[m] = stays
+    _set(cuts, chain, moments, sums, joint, a, b)
     log_slot = _log_chosen(_log_idle(cuts.label, weight), goes)
     if math.log(rng.random()) < _log_joint(cuts, chain, sums, prior, a, b) - before + log_deal + log_slot:
         return -1
@@ -93,7 +98,7 @@ def _log_joint(cuts, chain, sums, prior, a, b):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _set(cuts, chain, moments, sums, label, a, b):  # type: ignore[no-untyped-def]
     """Give all segments these labels, which differ from the present ones in states a and b only."""
-    cuts.label[:] = label
+    copy(label, cuts.label)
     link(chain, cuts)
     _clear(sums, a, b)
     for m in range(label.size):
@@ -113,7 +118,8 @@ def _deal(cuts, chain, moments, sums, prior, i, j, anchors, wanted, n_launches, 
     """Deal out the segments of the anchors' states; log probability of the last pass (which sets `wanted`, if any)."""
     a, b = anchors
     free = np.flatnonzero((cuts.label == a) | (cuts.label == b))
-    free = rng.permutation(free[(free != i) & (free != j)])
+    free = free[(free != i) & (free != j)]
+    shuffle(free, rng)
     _clear(sums, a, b)
     cuts.label[i], cuts.label[j] = a, b
     add(sums, moments, i, a)

@@ -14,7 +14,17 @@ import math
 import numpy as np
 from numba import njit
 
-from dynome.inference.biclustering.cuts import chain_of, drawn_cuts, log_weight, pick, share_drawn, shift, state_of
+from dynome.inference.biclustering.copies import copy
+from dynome.inference.biclustering.cuts import (
+    chain_of,
+    drawn_cuts,
+    log_weight,
+    pick,
+    share_drawn,
+    shift,
+    shuffle,
+    state_of,
+)
 from dynome.inference.biclustering.hdp import updated_transitions
 from dynome.inference.biclustering.messages import Seen, carry_back, carry_forth, links_of, meet, open_sequence
 from dynome.inference.biclustering.model import Array, Hyper, Labels, State
@@ -84,14 +94,16 @@ def relabel_by_evidence(cuts, chain, links, seen, n_offered, rng):  # type: igno
         log_weights = _offer(cuts, m, n_states, n_offered, rng)
         for k in range(n_states):
             if log_weights[k] > -np.inf:
-                past_matrix[k], past_vector[k] = here_matrix, here_vector
+                copy(here_matrix, past_matrix[k])
+                copy(here_vector, past_vector[k])
                 fit = _through(cuts, m, k, links, seen, past_matrix[k], past_vector[k], work)
                 fit += meet(past_matrix[k], past_vector[k], future_matrix[m], future_vector[m], work)
                 log_weights[k] += fit + log_weight(chain, cuts, m, k)
         new = pick(log_weights, rng.random())
         cuts.label[m] = new
         shift(chain, cuts, m, 1)
-        here_matrix[:], here_vector[:] = past_matrix[new], past_vector[new]
+        copy(past_matrix[new], here_matrix)
+        copy(past_vector[new], here_vector)
 
 
 @njit(cache=True, nogil=True)
@@ -115,7 +127,8 @@ def _futures(cuts, links, seen):  # type: ignore[no-untyped-def]
     work = np.empty((3, shape[1], shape[1]))
     for m in range(n_segments - 1, 0, -1):
         if cuts.before[m] >= 0:
-            matrix[m - 1], vector[m - 1] = matrix[m], vector[m]
+            copy(matrix[m], matrix[m - 1])
+            copy(vector[m], vector[m - 1])
             for t in range(cuts.edge[m + 1] - 1, cuts.edge[m] - 1, -1):
                 carry_back(links, seen, t, cuts.label[m], matrix[m - 1], vector[m - 1], work)
     return matrix, vector
@@ -137,7 +150,8 @@ def _offer(cuts, m, n_states, n_offered, rng):  # type: ignore[no-untyped-def]
         if neighbour >= 0:
             near[cuts.label[neighbour]] = True
             out[cuts.label[neighbour]] = 0.0
-    others = rng.permutation(np.flatnonzero(~near))
+    others = np.flatnonzero(~near)
+    shuffle(others, rng)
     size = min(n_offered, others.size)
     log_odds = math.log(others.size / size) if size > 0 else 0.0
     left = size

@@ -30,8 +30,10 @@ def add_squares(latent, first, whitening, out):  # type: ignore[no-untyped-def]
         size = min(4, n_bin - begin)
         for r in range(size):
             if not first[begin + r]:
-                z[r, :, :width], z[r, :, width] = latent[begin + r - 1], 1.0
-                z[r, :, width + 1 :] = latent[begin + r]
+                for g in range(n_group):
+                    z[r, g, width] = 1.0
+                    for i in range(width):
+                        z[r, g, i], z[r, g, width + 1 + i] = latent[begin + r - 1, g, i], latent[begin + r, g, i]
         for g in range(n_group):
             for i in range(width):
                 white[:] = 0.0
