@@ -13,15 +13,19 @@ import pytest
 import xarray as xr
 
 import dynome
-from dynome import seeds
+from dynome import connectome, schema, seeds, study
 from dynome.connectome import WeightedSBM
 from dynome.dynamics import (
+    AR,
     GLM,
     HMM,
     DynamicConnectome,
+    MeanForecast,
     NonnegativeCP,
     NonnegativeParafac2,
     NonnegativeTucker,
+    Persistence,
+    RidgeVAR,
     SwitchingGLM,
 )
 from dynome.errors import InputError, MissingExtraError
@@ -73,7 +77,24 @@ def counts():
     return xr.DataArray(spikes, coords, ("session", "time", "node"), name="spike_count", attrs={"units": "count"})
 
 
+def part():
+    """A part of a forecasting task: two animals that lack another node each, and their wiring."""
+    x = np.random.default_rng(0).normal(size=(2, 40, 3)).cumsum(axis=1)
+    names = np.array(["x", "y", "z"])
+    parts = {
+        f"worm{k}": schema.recording(x[k][:, kept], time=np.arange(40.0), node=names[kept], units="1")
+        for k, kept in enumerate(([0, 1], [0, 1, 2]))
+    }
+    wiring = connectome.from_edges({"source": ["x", "y"], "target": ["y", "z"]}, node=["x", "y", "z"])
+    attrs = {"context": 4, "horizons": [1, 2], "variable": "activity", "interval": 1.0}
+    return study.build(parts, wiring, attrs=attrs)
+
+
 ESTIMATORS = (
+    Case(Persistence(), part()),
+    Case(MeanForecast(), part()),
+    Case(AR(), part()),
+    Case(RidgeVAR(support=True), part()),
     Case(
         Biclustering(n_factors=1, n_draws=4, n_tune=2, n_chains=1, n_states=2, latent_every=2, random_state=0),
         counts(),

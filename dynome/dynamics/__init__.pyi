@@ -12,6 +12,10 @@ from dynome.dynamics.connectivity.static import functional_connectivity as funct
 from dynome.dynamics.connectivity.tangent import covariance_from_tangent as covariance_from_tangent
 from dynome.dynamics.connectivity.tangent import tangent_connectivity as tangent_connectivity
 from dynome.dynamics.connectivity.windowed import dynamic_connectivity as dynamic_connectivity
+from dynome.dynamics.forecasting.autoregression import AR as AR
+from dynome.dynamics.forecasting.mean_forecast import MeanForecast as MeanForecast
+from dynome.dynamics.forecasting.persistence import Persistence as Persistence
+from dynome.dynamics.forecasting.ridge_var import RidgeVAR as RidgeVAR
 from dynome.dynamics.glm.histories import BSplineHistory as BSplineHistory
 from dynome.dynamics.glm.histories import ExponentialHistory as ExponentialHistory
 from dynome.dynamics.glm.histories import LagHistory as LagHistory
