@@ -10,8 +10,11 @@ from dynome.inference.biclustering.prior_checks import prior_predictive as prior
 from dynome.inference.biclustering.pymc_step import bicluster_step as bicluster_step
 from dynome.inference.coupling import structure_function as structure_function
 from dynome.inference.forecasting.tasks import forecasting_task as forecasting_task
+from dynome.inference.networks.attribution import edge_attribution as edge_attribution
+from dynome.inference.networks.attribution import node_attribution as node_attribution
 from dynome.inference.networks.connectome_gnn import ConnectomeGNN as ConnectomeGNN
 from dynome.inference.networks.connectome_rnn import ConnectomeRNN as ConnectomeRNN
+from dynome.inference.networks.embeddings import node_embeddings as node_embeddings
 from dynome.inference.networks.recurrent_forecaster import RecurrentForecaster as RecurrentForecaster
 from dynome.inference.networks.transformer_forecaster import TransformerForecaster as TransformerForecaster
 from dynome.inference.homology import homologue_contrast as homologue_contrast

@@ -69,4 +69,4 @@ def load_weights(network: nn.Module, dataset: xr.Dataset) -> None:
     problems.raise_if_any(StoreError)
     with torch.no_grad():
         for name, tensor in state.items():
-            tensor.copy_(torch.from_numpy(np.ascontiguousarray(dataset[name].to_numpy())))
+            tensor.copy_(torch.tensor(dataset[name].to_numpy()))

@@ -93,6 +93,10 @@ class GraphViews:
             base=base,
         )
 
+    def regraph(self, graph: MessageGraph) -> None:
+        """See the series through another graph."""
+        self.graph, self._graphs = graph, {}
+
     def _graph(self, batch: Batch, nodes: torch.Tensor) -> MessageGraph:
         key = np.packbits(batch.sends).tobytes() + batch.nodes.tobytes()
         if key not in self._graphs:

@@ -37,19 +37,31 @@ def restricted(graph: MessageGraph, nodes: Tensor, sends: Tensor) -> MessageGrap
     place[nodes] = torch.arange(nodes.numel(), device=nodes.device)
     source, target = place[graph.source], place[graph.target]
     rows = torch.nonzero(sends[graph.source] & (source >= 0) & (target >= 0)).squeeze(1)
-    source, target = source[rows], target[rows]
-    return MessageGraph(
+    here = graph._replace(source=source, target=target, nodes=graph.nodes[nodes.cpu().numpy()])
+    parts = tuple(restricted(part, nodes, sends) for part in graph.parts)
+    return with_edges(here, rows, n_nodes=nodes.numel())._replace(parts=parts)
+
+
+def with_edges(graph: MessageGraph, rows: Tensor, n_nodes: int) -> MessageGraph:
+    """Some connected pairs of a graph; its parts are left as they are.
+
+    Parameters
+    ----------
+    graph : MessageGraph
+    rows : (e,) int64 or (E,) bool
+        Which pairs, in order.
+    n_nodes : int
+    """
+    source, target = graph.source[rows], graph.target[rows]
+    return graph._replace(
         source=source,
         target=target,
-        pointer=_pointer(target, nodes.numel()),
+        pointer=_pointer(target, n_nodes),
         by_source=torch.argsort(source, stable=True),
-        source_pointer=_pointer(source, nodes.numel()),
+        source_pointer=_pointer(source, n_nodes),
         weight=graph.weight[rows],
         sign=graph.sign[rows],
         feature=graph.feature[rows],
-        nodes=graph.nodes[nodes.cpu().numpy()],
-        relations=graph.relations,
-        parts=tuple(restricted(part, nodes, sends) for part in graph.parts),
     )
 
 
