@@ -50,7 +50,7 @@ def test_every_kind_is_a_valid_connectome_of_the_same_nodes(wiring, seed, direct
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=seeds, directed=st.booleans(), kind=st.sampled_from(["degree", "distance", "type"]))
+@given(seed=seeds, directed=st.booleans(), kind=st.sampled_from(["degree", "reciprocity", "distance", "type"]))
 def test_swaps_keep_the_degrees_of_every_layer(wiring, seed, directed, kind):
     made = placed(wiring(seed, 16, 60, directed=directed), seed)
     null = null_connectome(made, kind, random_state=seed)
@@ -62,13 +62,36 @@ def test_swaps_keep_the_degrees_of_every_layer(wiring, seed, directed, kind):
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=seeds, kind=st.sampled_from(["degree", "distance", "type"]))
+@given(seed=seeds, kind=st.sampled_from(["degree", "reciprocity", "distance", "type"]))
 def test_signs_and_weights_stay_with_their_source(wiring, seed, kind):
     made = placed(wiring(seed, 16, 60, gaps=False), seed)
     null = null_connectome(made, kind, random_state=seed)
     before, after = (sorted(zip(t.source, t.weight, t.sign, strict=True)) for t in map(to_edges, (made, null)))
     assert before == after
     xr.testing.assert_identical(strength(null).out_strength, strength(made).out_strength)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds)
+def test_every_node_keeps_how_many_of_its_edges_lead_both_ways(wiring, seed):
+    made = wiring(seed, 14, 90, gaps=False)
+    null = null_connectome(made, "reciprocity", random_state=seed)
+    before, after = ((to_dense(c) > 0).to_numpy() for c in (made, null))
+    np.testing.assert_array_equal((before & before.T).sum(0), (after & after.T).sum(0))
+
+
+def test_graphs_with_the_same_mutual_edges_are_equally_likely():
+    from dynome.connectome.nulls.mutual_kernels import swap_keeping_mutual
+
+    source, target = np.array([0, 2, 0, 1, 3]), np.array([1, 3, 2, 4, 4])
+    mutual = np.array([True, True, False, False, False])
+    seen = Counter()
+    for seed in np.random.default_rng(0).integers(0, 2**64, 3000, dtype=np.uint64):
+        a, b, _ = swap_keeping_mutual(source, target, mutual, 5, 2000, seed)
+        rows = zip(a.tolist(), b.tolist(), mutual.tolist(), strict=True)
+        seen[tuple(sorted((min(i, j), max(i, j), m) if m else (i, j, m) for i, j, m in rows))] += 1
+    assert len(seen) > 2
+    assert chisquare(list(seen.values())).pvalue > 0.001
 
 
 @settings(max_examples=20, deadline=None)
@@ -204,7 +227,7 @@ def test_graphs_with_little_in_them_have_nulls_too(kind):
         schema.validate(null_connectome(placed(made), kind, random_state=0), "connectome")
 
 
-@pytest.mark.parametrize("kind", ["degree", "distance", "type", "labels", "erdos_renyi", "weights"])
+@pytest.mark.parametrize("kind", ["degree", "reciprocity", "distance", "type", "labels", "erdos_renyi", "weights"])
 def test_a_seed_repeats_a_null_and_another_gives_another(wiring, kind):
     made = placed(wiring(0, 40, 300))
     one = null_connectome(made, kind, random_state=1)

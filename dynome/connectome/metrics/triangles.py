@@ -9,10 +9,7 @@ import scipy.sparse
 import xarray as xr
 from numpy.typing import NDArray
 
-from dynome.connectome import node_table
-from dynome.connectome.metrics.adjacency import EdgeType, joined
-from dynome.schema import NODE
-from dynome.units import DIMENSIONLESS
+from dynome.connectome.metrics.adjacency import EdgeType, Matrix, at_nodes, joined
 
 _products = 20_000_000  # partial products held at a time when triangles are counted
 
@@ -48,16 +45,19 @@ def clustering(connectome: xr.Dataset, *, edge_type: EdgeType = None) -> xr.Data
     >>> clustering(from_edges({"source": ["a", "b", "a"], "target": ["b", "c", "c"]})).values.tolist()
     [0.5, 0.5, 0.5]
     """
-    there = joined(connectome, edge_type).astype(np.int64)
+    return at_nodes(connectome, clustering_of(joined(connectome, edge_type)), "clustering", "clustering coefficient")
+
+
+def clustering_of(joined_pairs: Matrix) -> NDArray[np.float64]:
+    """Clustering of each node of a binary matrix without self-loops."""
+    there = joined_pairs.astype(np.int64)
     both = (there + there.T).tocsr()
     total = both.sum(axis=1)
     mutual = there.multiply(there.T).sum(axis=1)
     possible = 2 * (total * (total - 1) - 2 * mutual)
     triangles = _closed_walks(both)
-    values = np.divide(triangles, possible, out=np.zeros(total.size), where=possible > 0)
-    nodes = node_table.nodes_of(connectome)
-    attrs = {"units": DIMENSIONLESS, "long_name": "clustering coefficient"}
-    return xr.DataArray(values, dims=NODE, coords=nodes.coords, name="clustering", attrs=attrs)
+    values: NDArray[np.float64] = np.divide(triangles, possible, out=np.zeros(total.size), where=possible > 0)
+    return values
 
 
 def _closed_walks(both: scipy.sparse.csr_array[Any, tuple[int, int]]) -> NDArray[np.int64]:

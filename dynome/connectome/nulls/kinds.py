@@ -17,11 +17,19 @@ from dynome.connectome.nulls import extremes
 from dynome.connectome.nulls.constrained import places_of, rewired_by_length, rewired_by_type
 from dynome.connectome.nulls.edge_rules import Rule, assembled, null_edges
 from dynome.connectome.nulls.random_graphs import anywhere, dealt_weights
-from dynome.connectome.nulls.rewiring import rewired
+from dynome.connectome.nulls.rewiring import rewired, rewired_with_mutual
 from dynome.errors import InputError
 from dynome.schema import NODE
 
-NullKind = Literal["degree", "weights", "distance", "type", "labels", "erdos_renyi", "empty", "complete"]
+NullKind = Literal["degree", "reciprocity", "distance", "type", "weights", "labels", "erdos_renyi", "empty", "complete"]
+
+
+_rules: dict[str, Rule] = {
+    "degree": rewired,
+    "reciprocity": rewired_with_mutual,
+    "weights": dealt_weights,
+    "erdos_renyi": anywhere,
+}
 
 
 def null_connectome(
@@ -42,9 +50,10 @@ def null_connectome(
         What is kept, in each edge type by itself:
 
         - ``"degree"``: how many edges enter and leave each node (`rewire`).
-        - ``"distance"``: that, and how many edges there are in each of `n_bins` bins of length; needs the places
+        - ``"reciprocity"``: that, and how many of the edges of each node lead both ways; the usual one for triads [3]_.
+        - ``"distance"``: degrees, and how many edges there are in each of `n_bins` bins of length; needs the places
           ``x``, ``y`` or ``z`` of the nodes.
-        - ``"type"``: that, and how many edges each node has to and from each cell type (`by`).
+        - ``"type"``: degrees, and how many edges each node has to and from each cell type (`by`).
         - ``"weights"``: the edges; their weights are dealt at random (`shuffle_weights`).
         - ``"labels"``: the whole graph; who sits where in it is random.
         - ``"erdos_renyi"``: the number of edges (`erdos_renyi`).
@@ -62,11 +71,11 @@ def null_connectome(
     Dataset
         A valid connectome of the same nodes. Edges without direction stay symmetric, self-loops stay (with
         ``"labels"`` they move, with ``"empty"`` and ``"complete"`` there are none). Weight, sign and further columns of
-        a directed edge stay with its *source*: dealt at random to its new targets (``"degree"``; within cell types
-        ``"type"``) or in the order of length (``"distance"``); so each node keeps its out-strength and its sign. On
-        edges without direction they are dealt to all new edges (of the same two types; in the order of length). With
-        ``"labels"`` they stay with the edge, with ``"erdos_renyi"`` they go anywhere, with ``"weights"`` all but the
-        weight stay. ``"complete"`` keeps ``sign`` and ``neurotransmitter`` where those of a source agree.
+        a directed edge stay with its *source*: dealt at random to its new targets (``"degree"``, ``"reciprocity"``;
+        within cell types ``"type"``) or in the order of length (``"distance"``); so each node keeps its out-strength
+        and its sign. On edges without direction they are dealt to all new edges (of the same two types; in the order of
+        length). With ``"labels"`` they stay with the edge, with ``"erdos_renyi"`` they go anywhere, with ``"weights"``
+        all but the weight stay. ``"complete"`` keeps ``sign`` and ``neurotransmitter`` where those of a source agree.
         ``attrs["null_model"]`` is the kind.
 
     Raises
@@ -85,6 +94,7 @@ def null_connectome(
     ----------
     .. [1] Maslov & Sneppen, Science 2002, doi:10.1126/science.1065103.
     .. [2] Betzel & Bassett, PNAS 2018, doi:10.1073/pnas.1720186115 (lengths).
+    .. [3] Milo et al., Science 2002, doi:10.1126/science.298.5594.824.
 
     Examples
     --------
@@ -129,5 +139,4 @@ def _rule(connectome: xr.Dataset, kind: NullKind, by: str | ArrayLike | xr.DataA
         return partial(rewired_by_length, place=places_of(connectome), n_bins=n_bins)
     if kind == "type":
         return partial(rewired_by_type, code=labels.factorize(group_labels(connectome, by))[0])
-    rules: dict[str, Rule] = {"degree": rewired, "weights": dealt_weights, "erdos_renyi": anywhere}
-    return rules[kind]
+    return _rules[kind]

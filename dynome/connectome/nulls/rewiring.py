@@ -1,4 +1,4 @@
-"""Wirings with the same degrees, by swapping the ends of edges."""
+"""Wirings with the same degrees, or degrees and mutual edges, by swapping the ends of edges."""
 
 from __future__ import annotations
 
@@ -73,3 +73,27 @@ def rewired(
         return part._replace(source=one[dealt], target=other[dealt])
     target, _ = swap_kernels.swap_directed(part.source, part.target, n_node, steps, seed)
     return part._replace(target=dealt_within(part.source, target, rng))
+
+
+def rewired_with_mutual(
+    part: EdgeTable, n_node: int, two_way: bool, rng: np.random.Generator, n_swaps_per_edge: float = 10
+) -> EdgeTable:
+    """The rule of the null model "reciprocity": nodes also keep how many of their edges lead both ways.
+
+    Columns are dealt as in `rewired`.
+    """
+    from dynome.connectome.nulls import mutual_kernels
+
+    if two_way or part.source.size < 2:
+        return rewired(part, n_node, two_way, rng, n_swaps_per_edge)
+    low, high = np.minimum(part.source, part.target), np.maximum(part.source, part.target)
+    _, first, size = np.unique(low * n_node + high, return_index=True, return_counts=True)
+    mutual = size == 2
+    steps = round(n_swaps_per_edge * first.size)
+    seed = rng.integers(0, 2**64, dtype=np.uint64)
+    a, b, _ = mutual_kernels.swap_keeping_mutual(part.source[first], part.target[first], mutual, n_node, steps, seed)
+    source, target = np.append(a, b[mutual]), np.append(b, a[mutual])
+    old, new = np.argsort(part.source, kind="stable"), np.lexsort((rng.random(source.size), source))
+    out = np.empty_like(target)
+    out[old] = target[new]
+    return part._replace(target=out)
