@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from dynome.inference.biclustering.copies import add
+
 Labels = NDArray[np.int64]
 Array = NDArray[np.float64]
 
@@ -176,8 +178,8 @@ def merge_pear(similarity: NDArray[np.float32], labels: Labels) -> tuple[Labels,
             return labels, value
         within, pairs, value = within + between[first, second], pairs + size[first] * size[second], best
         labels[labels == first] = second
-        between[second] += between[first]
-        between[:, second] += between[:, first]
+        add(between[first], 1.0, between[second])
+        add(between[:, first], 1.0, between[:, second])
         size[second] += size[first]
         size[first] = 0.0
 
