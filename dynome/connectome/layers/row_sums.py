@@ -8,18 +8,17 @@ sum is read and written once for four products.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from numba import njit
 from numpy.typing import NDArray
 
+from dynome.connectome.layers.thread_shares import run, shares
+
 _CACHE = 1 << 20  # bytes that the copied block of all nodes may take
 _WIDTH = 256, 512  # columns of a block: fewest, most
-_MANY = 1 << 22  # products of numbers from which several threads pay
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
 
@@ -58,7 +57,11 @@ def row_sums(
         column, weight = column[edge], weight[edge]
     width, packed = _layout(x)
     work = column.size * x.shape[1]
-    shared_out(_sums_of_blocks, x.shape[1], width, work, pointer, column, weight, own, x, out, packed)
+    if packed:
+        tasks = [(0, len(x), *share, width) for share in shares(x.shape[1], width, work)]
+    else:
+        tasks = [(*share, 0, x.shape[1], width) for share in _even_rows(pointer, work)]
+    run(_sums_of_blocks, [(*task, pointer, column, weight, own, x, out, packed) for task in tasks])
     return out
 
 
@@ -82,25 +85,12 @@ def row_products(
     return out
 
 
-def shared_out(kernel: Callable[..., None], n: int, width: int, work: int, *arguments: Any) -> None:
-    """Run a kernel over blocks of `n` columns, on as many threads as torch has where the work is worth it.
-
-    Parameters
-    ----------
-    kernel : callable
-        Called with the first and the last column, the width of a block, and `arguments`. Releases the GIL.
-    n, width : int
-    work : int
-        Number of products.
-    """
-    n_blocks = -(-n // width) if width else 0
-    n_threads = min(torch.get_num_threads(), n_blocks) if work >= _MANY else 1
-    if n_threads <= 1:
-        kernel(0, n, width, *arguments)
-        return
-    bounds = [min(n, width * (n_blocks * k // n_threads)) for k in range(n_threads)] + [n]
-    with ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(lambda k: kernel(bounds[k], bounds[k + 1], width, *arguments), range(n_threads)))
+def _even_rows(pointer: NDArray[np.int64], work: int) -> list[tuple[int, int]]:
+    """Ranges of rows with about as many edges each, for the threads."""
+    n_edges = int(pointer[-1])
+    starts = [int(np.searchsorted(pointer, start)) for start, _ in shares(n_edges, 1, work)[1:]]
+    bounds = [0, *starts, pointer.size - 1]
+    return list(pairwise(bounds))
 
 
 def _layout(x: NDArray[Any]) -> tuple[int, bool]:
@@ -114,23 +104,47 @@ def _layout(x: NDArray[Any]) -> tuple[int, bool]:
 
 @njit(**_OPTIONS)
 def _sums_of_blocks(
-    start: int, stop: int, width: int, pointer: Any, column: Any, weight: Any, own: Any, x: Any, out: Any, packed: bool
+    top: int,
+    bottom: int,
+    start: int,
+    stop: int,
+    width: int,
+    pointer: Any,
+    column: Any,
+    weight: Any,
+    own: Any,
+    x: Any,
+    out: Any,
+    packed: bool,
 ) -> None:
+    """Rows `top` to `bottom` of columns `start` to `stop`."""
     block = np.empty((x.shape[0] if packed else 0, width), x.dtype)
     for first in range(start, stop, width):
         last = min(first + width, stop)
         if packed:
             for j in range(x.shape[0]):
                 block[j, : last - first] = x[j, first:last]
-            _sums(pointer, column, weight, own, block, 0, last - first, out, first)
+            _sums(top, bottom, pointer, column, weight, own, block, 0, last - first, out, first)
         else:
-            _sums(pointer, column, weight, own, x, first, last - first, out, first)
+            _sums(top, bottom, pointer, column, weight, own, x, first, last - first, out, first)
 
 
 @njit(**_OPTIONS)
-def _sums(pointer: Any, column: Any, weight: Any, own: Any, x: Any, start: int, m: int, out: Any, first: int) -> None:
+def _sums(
+    top: int,
+    bottom: int,
+    pointer: Any,
+    column: Any,
+    weight: Any,
+    own: Any,
+    x: Any,
+    start: int,
+    m: int,
+    out: Any,
+    first: int,
+) -> None:
     stop = start + m
-    for i in range(pointer.size - 1):
+    for i in range(top, bottom):
         y = out[i, first : first + m]
         if own.size:
             x0, w0 = x[i, start:stop], own[i]
