@@ -1,6 +1,7 @@
 from dynome.viz.association import plot_null as plot_null
 from dynome.viz.association import plot_structure_function as plot_structure_function
 from dynome.viz.atlas import plot_atlas as plot_atlas
+from dynome.viz.attribution import plot_attribution as plot_attribution
 from dynome.viz.atlas_page import write_atlas as write_atlas
 from dynome.viz.biclustering.classes import plot_cluster_classes as plot_cluster_classes
 from dynome.viz.biclustering.counts import plot_chain_counts as plot_chain_counts
@@ -14,6 +15,7 @@ from dynome.viz.components import plot_loadings as plot_loadings
 from dynome.viz.coupling import plot_coupling as plot_coupling
 from dynome.viz.covariates import plot_covariates as plot_covariates
 from dynome.viz.edges import plot_edges as plot_edges
+from dynome.viz.embeddings import plot_embeddings as plot_embeddings
 from dynome.viz.history_kernels import plot_history_kernels as plot_history_kernels
 from dynome.viz.matrix import plot_matrix as plot_matrix
 from dynome.viz.network import plot_connectome as plot_connectome

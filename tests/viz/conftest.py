@@ -306,3 +306,18 @@ def biclustering() -> xr.DataTree:
 @pytest.fixture
 def make_biclustering():
     return bicluster_tree
+
+
+@pytest.fixture
+def attribution() -> xr.DataArray:
+    ends = {"source": ("edge", list("aabbc")), "target": ("edge", list("bcacd"))}
+    attrs = {"units": "1", "long_name": "change of forecast without the connection"}
+    return xr.DataArray([0.3, 0.1, 0.0, 0.25, 0.05], ends, "edge", attrs=attrs)
+
+
+@pytest.fixture
+def embeddings() -> xr.DataArray:
+    types = ["motor", "inter", "", "motor", "inter", "motor", "inter"]
+    coords = {"node": list("abcdefg"), "cell_type": ("node", types)}
+    values = np.random.default_rng(6).standard_normal((7, 3))
+    return xr.DataArray(values, coords, ("node", "component"), attrs={"units": "1", "share": [0.6, 0.3, 0.1]})

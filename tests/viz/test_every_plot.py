@@ -32,6 +32,8 @@ PLOTS = {
     "plot_chain_counts": "biclustering",
     "plot_node_uncertainty": "biclustering",
     "plot_cluster_classes": "biclustering",
+    "plot_attribution": "attribution",
+    "plot_embeddings": "embeddings",
 }
 
 
@@ -161,6 +163,11 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_chain_counts", lambda d: part(d, draw=[])),
         ("plot_node_uncertainty", lambda d: times(d, "clustering", "node_uncertainty", np.nan)),
         ("plot_cluster_classes", lambda d: part(d, node=[], other_node=[])),
+        ("plot_attribution", lambda d: d.isel(edge=[])),
+        ("plot_attribution", lambda d: d * np.nan),
+        ("plot_embeddings", lambda d: d.isel(node=[])),
+        ("plot_embeddings", lambda d: d.isel(component=[])),
+        ("plot_embeddings", lambda d: d * np.nan),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -235,6 +242,12 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_node_uncertainty", lambda d: part(d, node=[0], other_node=[0])),
         ("plot_node_uncertainty", lambda d: times(d, "clustering", "node_uncertainty", 0)),
         ("plot_cluster_classes", lambda d: part(d, node=[0], other_node=[0])),
+        ("plot_attribution", lambda d: d.isel(edge=[0])),
+        ("plot_attribution", lambda d: d * 0),
+        ("plot_embeddings", lambda d: d.isel(node=[0])),
+        ("plot_embeddings", lambda d: d.isel(component=[0])),
+        ("plot_embeddings", lambda d: d.drop_vars("cell_type")),
+        ("plot_embeddings", lambda d: d * 0),
     ],
 )
 def test_little_data_is_drawn(name, change, request):
