@@ -25,6 +25,9 @@ from dynome.connectome.layers.message_graphs import moved as moved
 from dynome.connectome.layers.propagation import propagate as propagate
 from dynome.connectome.layers.signed import SignedLayer as SignedLayer
 from dynome.connectome.layout import node_positions as node_positions
+from dynome.connectome.matching.agreement import match_accuracy as match_accuracy
+from dynome.connectome.matching.pairing import match_nodes as match_nodes
+from dynome.connectome.matching.pairing import match_sides as match_sides
 from dynome.connectome.metrics.centralities import centrality as centrality
 from dynome.connectome.metrics.centralities import participation as participation
 from dynome.connectome.metrics.cores import rich_club as rich_club
@@ -57,3 +60,4 @@ from dynome.connectome.worm_names import is_ambiguous as is_ambiguous
 from dynome.connectome.worm_names import normalize_worm_names as normalize_worm_names
 from dynome.connectome.worm_names import worm_class as worm_class
 from dynome.connectome.worm_names import worm_neurons as worm_neurons
+from dynome.connectome.worm_names import worm_side as worm_side

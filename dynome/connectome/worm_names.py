@@ -132,6 +132,28 @@ def homologue(labels: ArrayLike | Iterable[str] | xr.DataArray) -> StrArray:
     return _mapped(labels, _one_homologue)
 
 
+def worm_side(labels: ArrayLike | Iterable[str] | xr.DataArray) -> StrArray:
+    """The side of the body on which each cell with a partner lies.
+
+    Parameters
+    ----------
+    labels : (n,)
+        Cell names in any convention that `normalize_worm_names` reads.
+
+    Returns
+    -------
+    (n,)
+        ``"left"``, ``"right"``, or an empty string for cells without a partner on the other side (see `homologue`) and
+        for ``AWCON`` and ``AWCOFF``, whose sides differ between animals.
+
+    Examples
+    --------
+    >>> worm_side(["AVAL", "IL2DR", "AVL", "MDL08", "AWCON"]).tolist()
+    ['left', 'right', '', 'left', '']
+    """
+    return _mapped(labels, _one_side)
+
+
 def is_ambiguous(labels: ArrayLike | Iterable[str] | xr.DataArray) -> NDArray[np.bool_]:
     """Whether a name leaves open which neuron is meant.
 
@@ -210,6 +232,13 @@ def _one_homologue(name: str) -> str:
         return f"M{muscle[1]}{'R' if muscle[2] == 'L' else 'L'}{muscle[3].zfill(2)}"
     other = name[:-1] + {"L": "R", "R": "L"}.get(name[-1:], "?")
     return other if {name, other} <= _class_of_neuron().keys() else ""
+
+
+def _one_side(name: str) -> str:
+    if not _one_homologue(name) or name in _sides_of_fate:
+        return ""
+    muscle = _muscle.fullmatch(name)
+    return {"L": "left", "R": "right"}[muscle[2] if muscle else name[-1]]
 
 
 def _mapped(labels: ArrayLike | Iterable[str] | xr.DataArray, rule: Callable[[str], str]) -> StrArray:
