@@ -16,6 +16,7 @@ from dynome.errors import InputError, Problems
 from dynome.estimator import Estimator, MissingData, no_target
 from dynome.extras import require
 from dynome.inference.biclustering.chains import ChainRun, Scheduler, run_chains
+from dynome.inference.biclustering.compilation import compile_once
 from dynome.inference.biclustering.continuing import runs_of
 from dynome.inference.biclustering.demands import add_data_problems, add_parameter_problems
 from dynome.inference.biclustering.diagnostics import summary, warn_if_chains_disagree
@@ -210,8 +211,7 @@ class Biclustering(Estimator):
         add_data_problems(problems, sequences, self.observation, self.n_states, self.n_clusters)
         problems.raise_if_any(InputError)
         plan = self._plan(sequences, seeds.resolve(self.random_state))
-        runs = run_chains(partial(chain_run, plan=plan), self.n_chains, scheduler=self.scheduler, client=client)
-        return self._with(runs, plan, sequences, begun)
+        return self._with(self._run(plan, None, client), plan, sequences, begun)
 
     def resume(self, n_draws: int, *, client: Any = None) -> Self:
         """Let the chains go on.
@@ -245,9 +245,7 @@ class Biclustering(Estimator):
         sequences = stacked(results["observed_data"]["y"], subject=_SUBJECT)
         plan = self._plan(sequences, int(results.attrs["random_state"]))._replace(n_draws=n_draws)
         formers = runs_of(results) if plan.out is None else None
-        runs = run_chains(
-            partial(_continued, plan=plan, formers=formers), self.n_chains, scheduler=self.scheduler, client=client
-        )
+        runs = self._run(plan, formers, client)
         self.n_draws = n_draws
         return self._with(runs, plan, sequences, begun)
 
@@ -297,6 +295,12 @@ class Biclustering(Estimator):
             random_state=seed,
         )
 
+    def _run(self, plan: Plan, formers: list[ChainRun] | None, client: Any) -> list[ChainRun]:
+        if self.n_chains > 1 and self.scheduler == "processes" and client is None:
+            compile_once(plan)
+        run = partial(_chain, plan=plan, formers=formers)
+        return run_chains(run, self.n_chains, scheduler=self.scheduler, client=client)
+
     def _with(self, runs: list[ChainRun], plan: Plan, sequences: Sequences, begun: float) -> Self:
         results = results_tree(runs, sequences, law=self.observation, point=partial(recorded_point, plan=plan))
         table = summary(results)
@@ -309,5 +313,5 @@ class Biclustering(Estimator):
         return self
 
 
-def _continued(k: int, *, plan: Plan, formers: list[ChainRun] | None) -> ChainRun:
+def _chain(k: int, *, plan: Plan, formers: list[ChainRun] | None) -> ChainRun:
     return chain_run(k, plan, None if formers is None else formers[k])
