@@ -14,6 +14,7 @@ from dynome.viz.components import plot_components as plot_components
 from dynome.viz.components import plot_loadings as plot_loadings
 from dynome.viz.coupling import plot_coupling as plot_coupling
 from dynome.viz.covariates import plot_covariates as plot_covariates
+from dynome.viz.degree_tails import plot_degrees as plot_degrees
 from dynome.viz.edges import plot_edges as plot_edges
 from dynome.viz.embeddings import plot_embeddings as plot_embeddings
 from dynome.viz.history_kernels import plot_history_kernels as plot_history_kernels
@@ -24,3 +25,4 @@ from dynome.viz.recording import plot_recording as plot_recording
 from dynome.viz.state_curve import plot_state_curve as plot_state_curve
 from dynome.viz.timeline import plot_states as plot_states
 from dynome.viz.transitions import plot_transitions as plot_transitions
+from dynome.viz.triad_scores import plot_triads as plot_triads

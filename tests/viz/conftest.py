@@ -321,3 +321,22 @@ def embeddings() -> xr.DataArray:
     coords = {"node": list("abcdefg"), "cell_type": ("node", types)}
     values = np.random.default_rng(6).standard_normal((7, 3))
     return xr.DataArray(values, coords, ("node", "component"), attrs={"units": "1", "share": [0.6, 0.3, 0.1]})
+
+
+@pytest.fixture
+def triad_scores() -> xr.Dataset:
+    """Z-scores of triads and of another metric; one class has none."""
+    from dynome.connectome.metrics.triads import CONNECTED
+
+    names = [*(f"triads {name}" for name in CONNECTED), "reciprocity"]
+    z = np.linspace(-30, 300, 14)
+    z[3] = np.nan
+    values = {"z_score": ("metric", z, {"units": "1"}), "observed": ("metric", np.arange(14.0) * 100, {"units": "1"})}
+    return xr.Dataset(values, {"metric": names})
+
+
+@pytest.fixture
+def degree_laws() -> xr.Dataset:
+    from dynome.connectome import degree_laws
+
+    return degree_laws(np.random.default_rng(0).geometric(0.1, 200), min_degree=2)

@@ -34,6 +34,8 @@ PLOTS = {
     "plot_cluster_classes": "biclustering",
     "plot_attribution": "attribution",
     "plot_embeddings": "embeddings",
+    "plot_triads": "triad_scores",
+    "plot_degrees": "degree_laws",
 }
 
 
@@ -165,6 +167,10 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_cluster_classes", lambda d: part(d, node=[], other_node=[])),
         ("plot_attribution", lambda d: d.isel(edge=[])),
         ("plot_attribution", lambda d: d * np.nan),
+        ("plot_triads", lambda d: d.isel(metric=[])),
+        ("plot_triads", lambda d: d * np.nan),
+        ("plot_degrees", lambda d: d.isel(degree=[])),
+        ("plot_degrees", lambda d: d * np.nan),
         ("plot_embeddings", lambda d: d.isel(node=[])),
         ("plot_embeddings", lambda d: d.isel(component=[])),
         ("plot_embeddings", lambda d: d * np.nan),
@@ -190,6 +196,10 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_matrix", lambda d: d * 0),
         ("plot_matrix", lambda d: d * 0 + 7),
         ("plot_connectome", lambda d: d.isel(node=[4], edge=[5])),
+        ("plot_triads", lambda d: d.isel(metric=[0])),
+        ("plot_triads", lambda d: d * 1000),
+        ("plot_degrees", lambda d: d.isel(degree=[0])),
+        ("plot_degrees", lambda d: d.isel(law=[1])),
         ("plot_connectome", lambda d: d.isel(edge=[])),
         ("plot_connectome", lambda d: d.assign(weight=d.weight * 0)),
         ("plot_components", lambda d: d.isel(component=[0])),
