@@ -34,6 +34,9 @@ _MOVES = 2
 _DIVISIBLE = 4  # nodes
 _MOST = 30  # clusters, beyond which none is divided
 _DIRECTIONS = (1, 2, 3, 4, 6)  # of most variance, for first guesses of two halves
+_AT_RANDOM, _SMALL = 4, 20_000  # such guesses, where there are not more observations; all guesses are followed there
+_STEPS = 6
+_SHORTFALL = 30.0  # nats by which the bound of a cluster is too low, next to annealed importance sampling: 20 to 40
 _FACTORS = (0.25, 0.4, 0.63, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0)
 
 
@@ -83,13 +86,11 @@ def grouped(
     dispersion: Array,
     hyper: Hyper,
     rng: np.random.Generator,
-    *,
-    margin: float,
 ) -> list[ClusterFit]:
     """Clusters of nodes from a first partition, all bins in one state."""
     state = np.zeros(data.y.shape[1], dtype=np.int64)
     fits = [_fresh(np.flatnonzero(label == j), seen, data, dispersion, state, hyper, rng) for j in np.unique(label)]
-    return settled(fits, seen, data, dispersion, state, hyper, rng, margin=margin)
+    return settled(fits, seen, data, dispersion, state, hyper, rng)
 
 
 def settled(
@@ -100,14 +101,12 @@ def settled(
     state: Labels,
     hyper: Hyper,
     rng: np.random.Generator,
-    *,
-    margin: float,
 ) -> list[ClusterFit]:
-    """Merge clusters, move nodes and divide clusters until nothing changes; a merge must gain over `margin` nats."""
+    """Merge clusters, move nodes and divide clusters until nothing changes."""
     fits, whole = list(fits), set[bytes]()
     for _ in range(_PASSES):
         before = partition_of(fits, len(data.y))
-        fits = merged(fits, seen, data, dispersion, state, hyper, rng, margin=margin)
+        fits = merged(fits, seen, data, dispersion, state, hyper, rng)
         for _ in range(_MOVES):
             fits = moved(fits, seen.bias, data, dispersion, state, hyper)
         new = [fit for fit in fits if fit.nodes.tobytes() not in whole and fit.nodes.size >= _DIVISIBLE]
@@ -158,10 +157,8 @@ def merged(
     state: Labels,
     hyper: Hyper,
     rng: np.random.Generator,
-    *,
-    margin: float,
 ) -> list[ClusterFit]:
-    """Join the pair of clusters that gains most, until none gains more than `margin` nats."""
+    """Join the pair of clusters that gains most, until none gains."""
     alive = dict(enumerate(fits))
     tried: dict[tuple[int, int], tuple[float, ClusterFit]] = {}
     fresh = len(fits)
@@ -172,11 +169,9 @@ def merged(
                 both = _fresh(nodes, seen, data, dispersion, state, hyper, rng)
                 tried[a, b] = (both.score - alive[a].score - alive[b].score, both)
         pair = max((p for p in tried if p[0] in alive and p[1] in alive), key=lambda p: tried[p][0])
-        gain, both = tried[pair]
+        both = tried[pair][1]
         rest = [fit for j, fit in alive.items() if j not in pair]
-        n_node = len(data.y)
-        gain += _log_prior([*rest, both], n_node, hyper) - _log_prior(list(alive.values()), n_node, hyper)
-        if gain <= margin:
+        if partition_score([*rest, both], hyper) <= partition_score(list(alive.values()), hyper):
             break
         for j in pair:
             del alive[j]
@@ -196,16 +191,14 @@ def divided(
     rng: np.random.Generator,
 ) -> list[ClusterFit]:
     """Divide every candidate that is better as two."""
-    out, n_node = list(fits), len(data.y)
+    out = list(fits)
     for fit in candidates:
         if len(out) >= _MOST:
             break
         parts = _halves(fit.nodes, seen, data, dispersion, state, hyper, rng)
-        rest = [other for other in out if other is not fit]
-        gain = fit.score + _log_prior([*rest, fit], n_node, hyper)
-        gain -= sum(part.score for part in parts) + _log_prior([*rest, *parts], n_node, hyper)
-        if gain < 0 and len(parts) > 1 and min(part.nodes.size for part in parts) > 1:
-            out = [*rest, *parts]
+        new = [*(other for other in out if other is not fit), *parts]
+        if parts and partition_score(new, hyper) > partition_score(out, hyper):
+            out = new
     return out
 
 
@@ -218,22 +211,26 @@ def _halves(
     hyper: Hyper,
     rng: np.random.Generator,
 ) -> list[ClusterFit]:
-    """Two clusters of nodes of one: the best from a few first guesses."""
+    """Two clusters of nodes of one: the best from a few first guesses; none if a single node is always left."""
     own = data._replace(y=np.ascontiguousarray(data.y[nodes]))
     signal, spread = Signals(seen.deviation[nodes], seen.bias[nodes]), dispersion[nodes]
     values, vectors = np.linalg.eigh(signal.deviation @ signal.deviation.T)
     scores = vectors * np.sqrt(np.maximum(values, 0.0))
     labels = [clusters(_directions(scores[:, -k:]), 2, rng) for k in _DIRECTIONS]
+    if small := own.y.size <= _SMALL:
+        labels += [rng.permutation(nodes.size) % 2 for _ in range(_AT_RANDOM)]
     guesses = [
         [_fresh(np.flatnonzero(label == j), signal, own, spread, state, hyper, rng) for j in np.unique(label)]
         for label in {(label == label[0]).tobytes(): label for label in labels}.values()
     ]
-    best = found = max(guesses, key=_total)
-    for _ in range(_PASSES):
-        before, found = found, moved(found, signal.bias, own, spread, state, hyper)
-        if found is before or min(fit.nodes.size for fit in found) < 2 or len(found) < 2:
-            break
-        best = max(best, found, key=_total)
+    guesses = [pair for pair in guesses if _of_several(pair)]
+    best = max(guesses, key=_total, default=[])
+    for found in guesses if small else guesses and [best]:
+        for _ in range(_STEPS):
+            before, found = found, moved(found, signal.bias, own, spread, state, hyper)
+            if found is before or not _of_several(found):
+                break
+            best = max(best, found, key=_total)
     return [fit._replace(nodes=nodes[fit.nodes]) for fit in best]
 
 
@@ -253,6 +250,13 @@ def updated_dispersion(fits: Sequence[ClusterFit], data: Data, dispersion: Array
     prior = hyper.dispersion_shape * np.log(tried) - hyper.dispersion_rate * tried
     score = prior + np.stack([log_likelihood(data.y, psi, data.law, r) for r in tried])
     return np.asarray(tried[score.argmax(axis=0), np.arange(dispersion.size)])
+
+
+def partition_score(fits: Sequence[ClusterFit], hyper: Hyper) -> float:
+    """Log evidence of a partition, roughly: by it partitions of the same nodes are compared, whatever their number."""
+    n_node = sum(fit.nodes.size for fit in fits)
+    prior = log_partition(partition_of(fits, n_node), hyper, Concentrations())
+    return _total(fits) + prior + _SHORTFALL * len(fits)
 
 
 def partition_of(fits: Sequence[ClusterFit], n_node: int) -> Labels:
@@ -314,12 +318,13 @@ def _directions(scores: Array) -> Array:
     return np.asarray(scores / np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), 1e-12))
 
 
+def _of_several(fits: Sequence[ClusterFit]) -> bool:
+    """Whether there are two clusters of at least two nodes."""
+    return len(fits) == 2 and min(fit.nodes.size for fit in fits) > 1
+
+
 def _total(fits: Sequence[ClusterFit]) -> float:
     return sum(fit.score for fit in fits)
-
-
-def _log_prior(fits: Sequence[ClusterFit], n_node: int, hyper: Hyper) -> float:
-    return log_partition(partition_of(fits, n_node), hyper, Concentrations())
 
 
 def _same(one: Labels, other: Labels) -> bool:

@@ -2,8 +2,9 @@
 
 A chain that begins far from where the posterior is takes thousands of sweeps to find it: states given latents and
 latents given states hold each other. What the data suggest is found by quick fits with clusters that do not drive each
-other: groups of nodes that look alike, far too many, merged by score; then states, from several first guesses, with the
-latents integrated out. Each call draws its own first guesses, so that chains which agree agree about the data.
+other: groups of nodes that look alike, far too many, merged by score, a few times over; then states, from several first
+guesses, with the latents integrated out. Each call draws its own first guesses, so that chains which agree agree about
+the data.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dynome.inference.biclustering.grouping import (
     Signals,
     grouped,
     partition_of,
+    partition_score,
     settled,
     signals,
     similar_nodes,
@@ -33,7 +35,7 @@ from dynome.inference.biclustering.prior_draws import prior_start as prior_start
 from dynome.inference.biclustering.state_search import Found, best_of_restarts, refit, searched, segmentation
 from dynome.inference.biclustering.thinning import thinned, whole_fits
 
-_MARGIN = 30.0  # nats that a merge must gain: too many clusters are mended more easily than too few
+_PARTITIONS, _MANY = 2, 200_000  # partitions that are tried; observations above which only one is
 _WIDTHS = (7, 14)  # bins over which signals are smoothed
 _FIRST_DISPERSION = 5.0
 _STATES = (2, 2, 3, 3, 4, 6)  # of first guesses
@@ -96,15 +98,14 @@ def _started(
 ) -> State:
     apart = hyper._replace(coupled=False)
     few = thinned(data, rng)
-    seen = signals(few, int(rng.integers(*_WIDTHS)))
-    fits, dispersion = _clusters(few, seen, apart, n_clusters, rng)
+    seen, fits, dispersion = _clusters(few, apart, n_clusters, rng)
     kinds = [min(k, hyper.n_states) for k in n_states]
     if len(kinds) > _RESTARTS and few.y.shape[1] * len(fits) > _LARGE:
         kinds = [kinds[k] for k in rng.choice(len(kinds), _RESTARTS, replace=False)]
     found = refit(fits, np.zeros(few.y.shape[1], dtype=np.int64), few, dispersion, apart)
     if max(kinds) > 1:
         found = best_of_restarts(fits, kinds, few, dispersion, apart, rng)
-    fits = settled(found.fits, seen, few, dispersion, found.state, apart, rng, margin=_MARGIN)
+    fits = settled(found.fits, seen, few, dispersion, found.state, apart, rng)
     found = searched(fits, found.state, few, dispersion, apart)
     dispersion = updated_dispersion(found.fits, few, dispersion, hyper)
     if few is not data:
@@ -113,18 +114,25 @@ def _started(
 
 
 def _clusters(
-    data: Data, seen: Signals, hyper: Hyper, n_clusters: int | None, rng: np.random.Generator
-) -> tuple[list[ClusterFit], Array]:
-    """Clusters with all bins in one state, and dispersions."""
+    data: Data, hyper: Hyper, n_clusters: int | None, rng: np.random.Generator
+) -> tuple[Signals, list[ClusterFit], Array]:
+    """Best of a few partitions, each from signals and a number of groups of its own; all bins are in one state.
+
+    Returns the signals, the clusters and the dispersions.
+    """
     n_node = data.y.shape[0]
     dispersion = np.full(n_node, _FIRST_DISPERSION)
     if data.law == "gaussian":
+        seen = signals(data, _WIDTHS[0])
         dispersion = np.nanmean((data.y - seen.bias[:, None] - seen.deviation) ** 2, axis=1) + 1e-3
-    if n_clusters is None:
-        n_clusters = int(np.clip(np.round(n_node / 3 * rng.uniform(0.7, 1.3)), 2, 30))
-    label = similar_nodes(seen.deviation, min(n_clusters, n_node))
-    fits = grouped(label, seen, data, dispersion, hyper, rng, margin=_MARGIN)
-    return fits, updated_dispersion(fits, data, dispersion, hyper)
+    found = []
+    for _ in range(_PARTITIONS if data.y.size <= _MANY else 1):
+        seen = signals(data, int(rng.integers(*_WIDTHS)))
+        usual = int(np.clip(np.round(n_node / 3 * rng.uniform(0.7, 1.3)), 2, 30))
+        label = similar_nodes(seen.deviation, min(n_clusters or usual, n_node))
+        found.append((seen, grouped(label, seen, data, dispersion, hyper, rng)))
+    seen, fits = max(found, key=lambda one: partition_score(one[1], hyper))
+    return seen, fits, updated_dispersion(fits, data, dispersion, hyper)
 
 
 def _everywhere(found: Found, data: Data, dispersion: Array, hyper: Hyper) -> Found:
