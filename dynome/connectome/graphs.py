@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import networkx as nx
     from torch_geometric.data import Data, HeteroData
 
+    from dynome.connectome.layers.message_graphs import MessageGraph
+
 
 def to_networkx(connectome: xr.Dataset) -> nx.Graph:
     """The connectome as a networkx graph.
@@ -59,13 +61,13 @@ def to_networkx(connectome: xr.Dataset) -> nx.Graph:
     return graph
 
 
-def to_pyg(connectome: xr.Dataset, *, hetero: bool = False) -> Data | HeteroData:
-    """The connectome as a PyTorch Geometric graph.
+def to_pyg(connectome: xr.Dataset | MessageGraph, *, hetero: bool = False) -> Data | HeteroData:
+    """The connectome as a PyTorch Geometric graph; `message_graph` is the way back.
 
     Parameters
     ----------
-    connectome : Dataset
-        A valid connectome.
+    connectome : Dataset or MessageGraph
+        A valid connectome, or what graph layers see of one.
     hetero : bool
         One edge store per edge type in a HeteroData, instead of one Data with a code for the edge type.
 
@@ -94,6 +96,10 @@ def to_pyg(connectome: xr.Dataset, *, hetero: bool = False) -> Data | HeteroData
     [[0], [1]]
     """
     data = require("torch_geometric", extra="torch").data
+    if isinstance(connectome, tuple):
+        from dynome.connectome.layers.pyg_graphs import data_of
+
+        return data_of(connectome, hetero=hetero)
     table = edge_table.table_of(connectome)
     about = _node_stores(connectome)
     if not hetero:

@@ -174,7 +174,9 @@ def summed_by_torch(graph: MessageGraph, x: Tensor, weight: Tensor, own: Tensor 
         index, weight = torch.stack([graph.source[order], graph.target[order]]), weight[order]
     else:
         index = torch.stack([graph.target, graph.source])
-    out: Tensor = torch.sparse.mm(torch.sparse_coo_tensor(index, weight, (n, n), is_coalesced=True), x)
+    out: Tensor = torch.sparse.mm(
+        torch.sparse_coo_tensor(index, weight, (n, n), is_coalesced=True, check_invariants=False), x
+    )
     return out if own is None else out.addcmul_(own.unsqueeze(1), x)
 
 

@@ -40,17 +40,19 @@ def edges_of(
         If it is no such graph, there are several kinds of nodes, or labels are not as many as nodes.
     """
     kinds = require("torch_geometric", extra="torch").data
+    if not isinstance(data, kinds.Data | kinds.HeteroData):
+        raise InputError(f"expected a connectome, arrays, Data or HeteroData, got {type(data).__name__}")
+    if not data.edge_stores or any(part.get("edge_index") is None for part in data.edge_stores):
+        raise InputError("expected a graph with edge_index")
     if isinstance(data, kinds.HeteroData):
         if len(data.node_types) != 1:
             raise InputError(f"expected one kind of nodes, got {listed(data.node_types)}; make it one graph first")
         store, stores = data[data.node_types[0]], {key[1]: data[key] for key in data.edge_types}
         names, parts = tuple(stores), list(stores.values())
-    elif isinstance(data, kinds.Data):
+    else:
         store, parts = data, [data]
         codes = _column(data, "edge_type", 0).astype(np.int64)
         names = tuple(data.get("edge_type_names", [f"relation_{k}" for k in range(1 + codes.max(initial=0))]))
-    else:
-        raise InputError(f"expected a connectome, arrays, Data or HeteroData, got {type(data).__name__}")
     columns = [np.concatenate(several) for several in zip(*map(_columns, parts), strict=True)]
     relation = codes if len(parts) == 1 and store is data else np.repeat(range(len(parts)), [_size(p) for p in parts])
     source, target, weight, sign = columns
@@ -97,8 +99,6 @@ def _column(part: Any, name: str, default: float) -> NDArray[Any]:
 
 
 def _columns(part: Any) -> tuple[NDArray[Any], ...]:
-    if part.get("edge_index") is None:
-        raise InputError("expected a graph with edge_index")
     source, target = part.edge_index.detach().cpu().numpy().astype(np.int64)
     return source, target, _column(part, "edge_weight", 1).astype(np.float64), _column(part, "edge_sign", 0)
 
