@@ -36,7 +36,7 @@ _MOST = 30  # clusters, beyond which none is divided
 _DIRECTIONS = (1, 2, 3, 4, 6)  # of most variance, for first guesses of two halves
 _AT_RANDOM, _SMALL = 4, 20_000  # such guesses, where there are not more observations; all guesses are followed there
 _STEPS = 6
-_SHORTFALL = 30.0  # nats by which the bound of a cluster is too low, next to annealed importance sampling: 20 to 40
+_SHORTFALL = 30.0  # nats that the bound lacks a cluster: 17 and 41 next to annealed importance sampling, two pairs
 _FACTORS = (0.25, 0.4, 0.63, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0)
 
 
