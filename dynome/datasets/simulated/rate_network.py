@@ -26,11 +26,12 @@ def make_rate_network(
     wiring: xr.Dataset | None = None,
     n_nodes: int = 60,
     rate: float = 4.0,
-    time_constant: float = 0.5,
-    gain: float = 0.9,
+    time_constant: float = 1.0,
+    gain: float = 1.2,
     inhibitory: float = 0.2,
+    private: float = 0.5,
     recorded: float = 0.8,
-    noise: float = 0.3,
+    noise: float = 0.2,
     random_state: int | None = None,
 ) -> xr.DataTree:
     r"""Recordings of animals whose activity is made by one and the same wiring, which is known.
@@ -52,9 +53,12 @@ def make_rate_network(
     time_constant : float
         Seconds, of every neuron.
     gain : float
-        Largest modulus among the eigenvalues of the effective weights; from 1 on, activity does not die out by itself.
+        Largest modulus among the eigenvalues of the effective weights; above 1 the network can keep itself active.
     inhibitory : float
         Share of the neurons all of whose outputs inhibit, where the wiring knows no signs.
+    private : float
+        Strength of the input of its own that each node has; in a node without other inputs it is the standard deviation
+        of the activity.
     recorded : float
         Share of the nodes that each animal shows, drawn anew for each.
     noise : float
@@ -75,10 +79,11 @@ def make_rate_network(
 
     Notes
     -----
-    .. math:: \tau \dot v_i = -v_i + \sum_j W_{ji} \tanh v_j + \xi_i(t)
+    .. math:: \tau \dot v_i = -v_i + \sum_j W_{ji} \tanh v_j + \sigma \sqrt{2 \tau} \, \xi_i(t)
 
-    with white noise of its own for each node; W is the square root of the count, signed, times one factor for all that
-    brings the largest eigenvalue to `gain`. Four steps of Euler a bin.
+    with white noise of its own for each node; W is the square root of the count, signed, with one factor for all of
+    inhibition that balances it with excitation over the whole network, and one factor for all that brings the largest
+    eigenvalue to `gain`. Four steps of Euler a bin.
 
     Examples
     --------
@@ -86,7 +91,7 @@ def make_rate_network(
     >>> tree["animal_1"].sizes["node"], tree["truth"].weight.dims
     (16, ('source', 'target'))
     """
-    _check(n_animals, n_times, n_nodes, rate, time_constant, gain, inhibitory, recorded, noise)
+    _check(n_animals, n_times, n_nodes, rate, time_constant, gain, inhibitory, private, recorded, noise)
     seed = seeds.resolve(random_state)
     if wiring is None:
         n_edges = min(10 * n_nodes, n_nodes * (n_nodes - 1))
@@ -99,7 +104,7 @@ def make_rate_network(
     recordings = {}
     for name in (f"animal_{k + 1}" for k in range(n_animals)):
         rng = seeds.generator(seed, "rate_network", name)
-        activity = _integrated(weight, n_times, step, rng)
+        activity = _integrated(weight, n_times, step, private, rng)
         activity += noise * activity.std(axis=0) * rng.standard_normal(activity.shape)
         seen = np.sort(rng.choice(nodes.size, max(2, round(recorded * nodes.size)), replace=False))
         recordings[name] = schema.recording(activity[:, seen], time=time[1], node=nodes[seen], units="1")
@@ -116,6 +121,7 @@ def _check(
     time_constant: float,
     gain: float,
     inhibitory: float,
+    private: float,
     recorded: float,
     noise: float,
 ) -> None:
@@ -126,7 +132,8 @@ def _check(
     for name, value in (("rate", rate), ("time_constant", time_constant)):
         if not 0 < value < np.inf:
             problems.add(f"{name} must be positive and finite, got {value:g}")
-    for name, value, most in (("gain", gain, 2), ("inhibitory", inhibitory, 1), ("noise", noise, np.inf)):
+    ranges = (("gain", gain, 3), ("inhibitory", inhibitory, 1), ("private", private, 10), ("noise", noise, 10))
+    for name, value, most in ranges:
         if not 0 <= value <= most:
             problems.add(f"{name} must be between 0 and {most:g}, got {value:g}")
     if not 0 < recorded <= 1:
@@ -145,11 +152,14 @@ def _signed(wiring: xr.Dataset, inhibitory: float, rng: np.random.Generator) -> 
 
 
 def _effective(wiring: xr.Dataset, gain: float) -> scipy.sparse.csr_array:
-    """Signed square roots of the counts, (source, target), scaled."""
+    """Signed square roots of the counts, (source, target), balanced and scaled."""
     nodes, n = wiring[NODE].to_numpy(), wiring.sizes[NODE]
     source, target = (labels.positions(wiring[end].to_numpy(), nodes) for end in (SOURCE, TARGET))
     count = scipy.sparse.csr_array((wiring["weight"].to_numpy() * wiring["sign"].to_numpy(), (source, target)), (n, n))
     count.data = np.sign(count.data) * np.sqrt(np.abs(count.data))
+    inhibits = count.data < 0
+    if inhibits.any() and not inhibits.all():
+        count.data[inhibits] *= count.data[~inhibits].sum() / -count.data[inhibits].sum()
     radius = _radius(count)
     if radius > 0:
         count.data *= gain / radius
@@ -166,10 +176,12 @@ def _radius(weight: scipy.sparse.csr_array) -> float:
     return float(np.abs(np.linalg.eigvals(weight.toarray())).max())
 
 
-def _integrated(weight: scipy.sparse.csr_array, n_times: int, step: float, rng: np.random.Generator) -> Array:
+def _integrated(
+    weight: scipy.sparse.csr_array, n_times: int, step: float, private: float, rng: np.random.Generator
+) -> Array:
     into = weight.T.tocsr()
     n = weight.shape[0]
-    v, kick = np.zeros(n), np.sqrt(2 * step)
+    v, kick = 0.1 * rng.standard_normal(n), private * np.sqrt(2 * step)
     out = np.empty((n_times, n))
     for t in range(-_burn_in, n_times):
         for _ in range(4):
