@@ -28,9 +28,11 @@ from dynome.dynamics import (
     RidgeVAR,
     SwitchingGLM,
 )
+from dynome.dynamics.forecasting.contract import Forecaster
 from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
-from dynome.inference import Biclustering
+from dynome.inference import Biclustering, ConnectomeGNN, ConnectomeRNN, RecurrentForecaster, TransformerForecaster
+from dynome.inference.networks.network_forecaster import NetworkForecaster
 from dynome.testing import CHECKS, Case, check_estimator
 
 
@@ -90,11 +92,16 @@ def part():
     return study.build(parts, wiring, attrs=attrs)
 
 
+BASES = {Estimator, Forecaster, NetworkForecaster}
 ESTIMATORS = (
     Case(Persistence(), part()),
     Case(MeanForecast(), part()),
     Case(AR(), part()),
     Case(RidgeVAR(support=True), part()),
+    Case(ConnectomeGNN(hidden=4, n_epochs=2, device="cpu", random_state=0), part()),
+    Case(ConnectomeRNN(n_epochs=2, device="cpu", random_state=0), part()),
+    Case(RecurrentForecaster(hidden=4, n_epochs=2, device="cpu", random_state=0), part()),
+    Case(TransformerForecaster(hidden=4, n_epochs=2, device="cpu", random_state=0), part()),
     Case(
         Biclustering(n_factors=1, n_draws=4, n_tune=2, n_chains=1, n_states=2, latent_every=2, random_state=0),
         counts(),
@@ -127,7 +134,7 @@ def test_every_estimator_of_the_package_is_listed():
     def below(cls):
         return {cls}.union(*(below(c) for c in cls.__subclasses__()))
 
-    found = {c for c in below(Estimator) - {Estimator} if c.__module__.split(".")[0] == "dynome"}
+    found = {c for c in below(Estimator) - BASES if c.__module__.split(".")[0] == "dynome"}
     assert {c.__name__ for c in found} == {type(case.estimator).__name__ for case in ESTIMATORS}
 
 

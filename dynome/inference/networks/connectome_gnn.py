@@ -30,8 +30,9 @@ class ConnectomeGNN(NetworkForecaster):
 
     Parameters
     ----------
-    layer : {"gat", "gcn", "gin", "sage", "signed", "relation", "none"}
-        How messages are passed, see `dynome.connectome.make_layer`. "none" passes none: the same network of each node
+    layer : {"signed", "gat", "gcn", "gin", "sage", "relation", "none"}
+        How messages are passed. "signed" keeps excitation, inhibition and connections of unknown sign apart; "gat" weighs
+        inputs by attention; see `dynome.connectome.make_layer`. "none" passes none: the same network of each node
         alone, to compare with.
     temporal : {"tcn", "gru", "attention"}
         How a node's context is read, by weights that all nodes share. "tcn" costs least.
@@ -100,7 +101,7 @@ class ConnectomeGNN(NetworkForecaster):
 
     def __init__(
         self,
-        layer: LayerName = "gat",
+        layer: LayerName = "signed",
         temporal: Temporal = "tcn",
         *,
         hidden: int = 32,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dynome.inference.networks.leaky_network import Wires
     from dynome.inference.networks.population_views import PopulationViews
 
-_MOST = 512  # windows of an epoch: there are few parameters
+_MOST = 256  # windows of an epoch: there are few parameters
 
 
 class ConnectomeRNN(NetworkForecaster):
@@ -43,7 +43,7 @@ class ConnectomeRNN(NetworkForecaster):
     connectome : Dataset or None
         None takes that of the part.
     n_epochs, patience : int
-        Largest number of passes (through at most 512 windows each); passes without a better validation loss after
+        Largest number of passes (through at most 256 windows each); passes without a better validation loss after
         which to stop.
     batch_size : int
         Windows of a step.
@@ -100,7 +100,7 @@ class ConnectomeRNN(NetworkForecaster):
         n_epochs: int = 60,
         patience: int = 10,
         batch_size: int = 32,
-        learning_rate: float = 2e-2,
+        learning_rate: float = 5e-2,
         weight_decay: float = 0.0,
         device: str = "auto",
         checkpoint: str | os.PathLike[str] | None = None,

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from dynome.connectome.layers.linear_maps import linear
 from dynome.errors import InputError, listed
 
+_TAPS = 4  # bins that a convolution joins
+
 Temporal: TypeAlias = Literal["tcn", "gru", "attention"]
 
 
@@ -52,22 +54,28 @@ def make_encoder(name: Temporal, n_in: int, n_out: int, context: int, generator:
 
 
 class ConvolutionEncoder(nn.Module):
-    """Dilated causal convolutions that reach exactly as far back as the context, once over all bins."""
+    """Dilated causal convolutions that reach exactly as far back as the context, the first ones once over all bins."""
 
     def __init__(self, n_in: int, n_out: int, context: int, generator: torch.Generator) -> None:
         super().__init__()
-        self.context, self.dilations = context, dilations(context)
-        self.entry = linear(n_in, n_out, generator)
-        self.now = nn.ModuleList(linear(n_out, n_out, generator) for _ in self.dilations)
-        self.before = nn.ModuleList(linear(n_out, n_out, generator, bias=False) for _ in self.dilations)
+        self.context, self.taps = context, taps(context)
+        widths = [n_in, *[n_out] * (len(self.taps) - 1)]
+        self.maps = nn.ModuleList(
+            linear(len(offsets) * width, n_out, generator) for offsets, width in zip(self.taps, widths, strict=True)
+        )
 
     def forward(self, x: Tensor, last: Tensor) -> Tensor:
         """Features of windows."""
-        h = nn.functional.gelu(self.entry(x))
-        for gap, now, before in zip(self.dilations, self.now, self.before, strict=True):
-            late = h[:, gap:]
-            h = late + nn.functional.gelu(now(late) + before(h[:, :-gap]))
-        return h.index_select(1, last - (self.context - 1))
+        h, reach = x, 1
+        for k, (offsets, mix) in enumerate(zip(self.taps, self.maps, strict=True)):
+            if k == len(self.taps) - 1:  # here windows no longer share anything
+                parts = [h.index_select(1, last - (reach - 1) - offset) for offset in offsets]
+            else:
+                size = h.shape[1] - offsets[-1]
+                parts = [h[:, offsets[-1] - offset :][:, :size] for offset in offsets]
+            mixed = nn.functional.gelu(mix(torch.cat(parts, dim=-1)))
+            h, reach = parts[0] + mixed if k else mixed, reach + offsets[-1]
+        return h
 
 
 class RecurrentEncoder(nn.Module):
@@ -122,8 +130,8 @@ class AttentionEncoder(nn.Module):
         return h.index_select(1, steps.reshape(-1))
 
 
-def dilations(context: int) -> tuple[int, ...]:
-    """Gaps between the two bins that each convolution joins, so that together they span the context exactly.
+def taps(context: int) -> tuple[tuple[int, ...], ...]:
+    """How far back the bins lie that each convolution joins, so that together they span the context exactly.
 
     Parameters
     ----------
@@ -132,11 +140,13 @@ def dilations(context: int) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> dilations(16), dilations(10), dilations(1)
-    ((1, 2, 4, 8), (1, 2, 4, 2), ())
+    >>> taps(16)
+    ((0, 1, 2, 3), (0, 4, 8, 12))
+    >>> taps(6), taps(1)
+    (((0, 1, 2, 3), (0, 2)), ((0,),))
     """
-    gaps, reach = [], 1
+    found, reach = [], 1
     while reach < context:
-        gaps.append(min(reach, context - reach))
-        reach += gaps[-1]
-    return tuple(gaps)
+        found.append(tuple(sorted({min(k * reach, context - reach) for k in range(_TAPS)})))
+        reach += found[-1][-1]
+    return tuple(found) or ((0,),)

@@ -19,7 +19,7 @@ from dynome.inference.networks.tables import Table, groups, mixed, observed
 
 Integers = NDArray[np.int64]
 
-_STRETCH = 16  # neighbouring windows of a batch
+_STRETCH = 32  # neighbouring windows of a batch
 _CHUNK = 128  # windows that are forecast together
 
 

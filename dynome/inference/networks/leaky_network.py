@@ -19,7 +19,6 @@ from dynome.inference.networks.population_views import PopulationView
 
 Synapse: TypeAlias = Literal["sigmoid", "relu"]
 
-_FEW_NODES = 1024  # up to which a dense matrix of the connections is quickest
 _LEAK, _GAIN, _FORCE = -1.5, -0.5, 2.0  # where learning begins, before the functions that keep their range
 
 
@@ -99,15 +98,7 @@ class LeakyNetwork(nn.Module):
         graphs = self.chemical.graph, self.gap.graph
         total = torch.zeros_like(self.leak).index_add(0, graphs[1].target, conductances)
         keep = torch.exp(-nn.functional.softplus(self.leak) * (1 + total))
-        return _Step(
-            _inputs(graphs[0], weights),
-            _inputs(graphs[1], conductances),
-            total,
-            keep,
-            self.bias,
-            self.drive,
-            self.synapse,
-        )
+        return _Step(*graphs, weights, conductances, total, keep, self.bias, self.drive, self.synapse)
 
     def weights(self) -> Tensor:
         """Signed weight of every chemical connection (E,)."""
@@ -142,8 +133,10 @@ def _there(wires: Wires, device: torch.device) -> Wires:
 class _Step(NamedTuple):
     """What a step needs; computed once for all steps."""
 
-    chemical: _Inputs
-    gap: _Inputs
+    chemical: MessageGraph
+    gap: MessageGraph
+    weights: Tensor
+    conductances: Tensor
     total: Tensor
     keep: Tensor
     bias: Tensor
@@ -152,29 +145,10 @@ class _Step(NamedTuple):
 
     def __call__(self, v: Tensor, covariates: Tensor) -> Tensor:
         out = torch.relu(v) if self.synapse == "relu" else torch.sigmoid(2 * v)
-        driven = self.bias[:, None] + self.chemical(out) + self.gap(v)
+        driven = self.bias[:, None] + propagate(self.chemical, out, weight=self.weights)
+        if self.conductances.numel():
+            driven = driven + propagate(self.gap, v, weight=self.conductances)
         if self.drive.shape[1]:
             driven = driven + self.drive @ covariates.T
         rest = driven / (1 + self.total)[:, None]
         return rest + self.keep[:, None] * (v - rest)
-
-
-class _Inputs(NamedTuple):
-    """Sum over incoming connections, by a matrix where there are few nodes."""
-
-    graph: MessageGraph
-    weight: Tensor
-    matrix: Tensor | None
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if self.matrix is not None:
-            return self.matrix @ x
-        return propagate(self.graph, x, weight=self.weight, kernel="sparse")
-
-
-def _inputs(graph: MessageGraph, weight: Tensor) -> _Inputs:
-    n = graph.n_nodes
-    if n > _FEW_NODES:
-        return _Inputs(graph, weight, None)
-    matrix = weight.new_zeros(n, n).index_put((graph.target, graph.source), weight, accumulate=True)
-    return _Inputs(graph, weight, matrix)
