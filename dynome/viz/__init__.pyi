@@ -17,6 +17,8 @@ from dynome.viz.covariates import plot_covariates as plot_covariates
 from dynome.viz.degree_tails import plot_degrees as plot_degrees
 from dynome.viz.edges import plot_edges as plot_edges
 from dynome.viz.embeddings import plot_embeddings as plot_embeddings
+from dynome.viz.forecast_traces import plot_forecast_traces as plot_forecast_traces
+from dynome.viz.forecasts import plot_forecasts as plot_forecasts
 from dynome.viz.history_kernels import plot_history_kernels as plot_history_kernels
 from dynome.viz.matrix import plot_matrix as plot_matrix
 from dynome.viz.network import plot_connectome as plot_connectome
@@ -25,4 +27,6 @@ from dynome.viz.recording import plot_recording as plot_recording
 from dynome.viz.state_curve import plot_state_curve as plot_state_curve
 from dynome.viz.timeline import plot_states as plot_states
 from dynome.viz.transitions import plot_transitions as plot_transitions
+from dynome.viz.wiring import plot_connectivity_estimate as plot_connectivity_estimate
+from dynome.viz.wiring import plot_connectivity_scores as plot_connectivity_scores
 from dynome.viz.triad_scores import plot_triads as plot_triads

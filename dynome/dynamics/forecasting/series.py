@@ -103,7 +103,8 @@ def stacked(part: xr.DataTree, nodes: NDArray[Any] | None = None) -> Series:
     InputError
         If `part` is no part of a task, or a covariate is missing somewhere.
     """
-    if not isinstance(part, xr.DataTree) or any(name not in part.attrs for name in PART_ATTRS):
+    whole = isinstance(part, xr.DataTree) and {"train", "test"} <= set(part.children)
+    if not isinstance(part, xr.DataTree) or whole or any(name not in part.attrs for name in PART_ATTRS):
         raise InputError(
             "expected one part of a forecasting task, e.g. task.train of dynome.inference.forecasting_task(...), found "
             f"{_described(part)}"

@@ -1,0 +1,140 @@
+"""Forecasts beside what happened: a few nodes, from a few moments on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from dynome.errors import InputError, listed
+from dynome.viz import canvas
+from dynome.viz.palette import INK, MUTED, SERIES
+from dynome.viz.panels import panel_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_what = "forecasts"
+
+
+def plot_forecast_traces(
+    forecast: xr.Dataset,
+    part: xr.DataTree,
+    *,
+    session: str | None = None,
+    nodes: Sequence[str] | None = None,
+    n_origins: int = 4,
+    ax: Axes | None = None,
+) -> Axes:
+    """What a model foresaw from a few moments on, over what happened.
+
+    Parameters
+    ----------
+    forecast : Dataset
+        As ``model.predict(part)`` or ``model.rollout(part, n_steps)`` gives it; with ``interval`` there is a band.
+    part : DataTree
+        The part that was forecast, e.g. ``task.test``.
+    session : str or None
+        Which recording; None takes the first that was forecast.
+    nodes : sequence of str or None
+        Which nodes; None takes the four that vary most, in units of ``scale``.
+    n_origins : int
+        Moments, evenly spread, whose forecasts do not overlap if there is room.
+    ax : Axes or None
+        Where to draw; None makes a figure.
+
+    Returns
+    -------
+    Axes
+        The host of one panel a node, which are its ``child_axes``: the activity (dark; grey where it was only there
+        to be looked back on), a dot where each forecast was made, and the forecasts from there.
+
+    Raises
+    ------
+    InputError
+        If `forecast` or `part` is not what it should be, or names of sessions or nodes are unknown.
+
+    Examples
+    --------
+    >>> import dynome as dy
+    >>> from matplotlib.figure import Figure
+    >>> rec = dy.schema.recording(np.arange(6.0)[:, None], time=np.arange(6.0), node=["a"], units="1")
+    >>> part = dy.study.build({"worm": rec}, attrs={"variable": "activity", "interval": 1.0})
+    >>> coords = {"session": ("window", ["worm"]), "time": ("window", [3.0]), "horizon": [1, 2], "node": ["a"]}
+    >>> forecast = xr.Dataset({"forecast": (("window", "horizon", "node"), [[[4.0], [5.0]]])}, coords)
+    >>> host = plot_forecast_traces(forecast, part, ax=Figure().subplots())
+    >>> host.child_axes[0].lines[-1].get_xdata().tolist()
+    [3.0, 4.0, 5.0]
+    """
+    canvas.require_variables(forecast, ["forecast", "session", "time", "horizon", "node"], _what)
+    if not isinstance(part, xr.DataTree) or "variable" not in part.attrs:
+        raise InputError(f"cannot draw {_what}: expected a part of a task, e.g. task.test, found {type(part).__name__}")
+    there = list(dict.fromkeys(forecast["session"].to_numpy().tolist()))
+    if session is None and not there:
+        return canvas.no_data(canvas.axes_or_new(ax, (6.4, 4.0)), "no data: there is no window")
+    session = there[0] if session is None else session
+    if session not in there:
+        raise InputError(f"cannot draw {_what}: no session {session!r} was forecast, found {listed(there)}")
+    recording = part[session].to_dataset()
+    said = forecast.isel(window=forecast["session"].to_numpy() == session)
+    names = _names(recording, str(part.attrs["variable"])) if nodes is None else list(nodes)
+    if unknown := [n for n in names if n not in recording["node"] or n not in said["node"]]:
+        raise InputError(f"cannot draw {_what}: {listed(unknown)} is not in {session}; found {listed(_all(recording))}")
+    ax = canvas.axes_or_new(ax, (7.0, 1.0 + 1.1 * len(names)))
+    said = said.isel(window=_origins(said, n_origins))
+    panels = panel_rows(ax, [1.0] * len(names), gap=0.15)
+    for panel, name in zip(panels, names, strict=True):
+        _draw(panel, recording[str(part.attrs["variable"])].sel(node=name), recording, said.sel(node=name), part)
+        panel.set_ylabel(name, fontsize=canvas.TICK, rotation=0, ha="right", va="center")
+        panel.tick_params(labelbottom=panel is panels[-1])
+    if panels:
+        panels[-1].set_xlabel("time (s)", fontsize=canvas.LABEL)
+        panels[0].set_title(canvas.shortened(session), fontsize=canvas.TICK, loc="left", color=INK)
+    return ax
+
+
+def _draw(ax: Axes, truth: xr.DataArray, recording: xr.Dataset, said: xr.Dataset, part: xr.DataTree) -> None:
+    clock, values = truth["time"].to_numpy(), canvas.finite(truth)
+    interval = float(part.attrs["interval"])
+    # A gap of the clock is a gap of the line.
+    broken = np.append(np.flatnonzero(np.diff(clock) > 1.5 * interval) + 1, clock.size)
+    scored = recording["scored"].to_numpy() if "scored" in recording else np.ones(clock.size, dtype=bool)
+    first = 0
+    for end in broken.tolist():
+        seen = slice(first, end)
+        ax.plot(clock[seen], values[seen], color=MUTED, lw=0.8, alpha=0.6, zorder=1)
+        ax.plot(clock[seen], np.where(scored, values, np.nan)[seen], color=INK, lw=1.0, zorder=2)
+        first = end
+    ahead = np.append(0, said["horizon"].to_numpy()) * interval
+    for k in range(said.sizes["window"]):
+        here = said.isel(window=k)
+        at = float(here["time"])
+        start = values[np.abs(clock - at).argmin()]
+        if {"lower", "upper"} <= set(said.data_vars):
+            low, high = (np.append(start, canvas.finite(here[name])) for name in ("lower", "upper"))
+            ax.fill_between(at + ahead, low, high, color=SERIES[1], alpha=0.22, lw=0, zorder=3)
+        ax.plot([at], [start], "o", color=SERIES[1], ms=3.5, zorder=5)
+        line = np.append(start, canvas.finite(here["forecast"]))
+        ax.plot(at + ahead, line, color=SERIES[1], lw=1.4, marker="." if ahead.size < 12 else None, ms=4, zorder=4)
+    canvas.despine(ax)
+    ax.locator_params(axis="y", nbins=3)
+
+
+def _origins(said: xr.Dataset, n: int) -> NDArray[np.int64]:
+    """Windows, evenly spread."""
+    size = said.sizes["window"]
+    return np.unique(np.linspace(0, size - 1, max(1, min(n, size))).round().astype(np.int64))
+
+
+def _names(recording: xr.Dataset, variable: str) -> list[str]:
+    values = recording[variable]
+    spread = values.std("time") / recording["scale"] if "scale" in recording else values.std("time")
+    order = np.argsort(-np.nan_to_num(spread.to_numpy()), kind="stable")[:4]
+    return [_all(recording)[k] for k in np.sort(order)]
+
+
+def _all(recording: xr.Dataset) -> list[str]:
+    return [str(name) for name in recording["node"].to_numpy()]
