@@ -12,24 +12,27 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Sparse = scipy.sparse.csr_array[Any, tuple[int, int]]
+Matrix = Floats | Sparse
 
 
 class Relation(NamedTuple):
-    """One kind of edges in two graphs of equal size; `one` (n, n) and `other` (n, n).
+    """One kind of edges in two graphs of equal size; `one` (n, n) and `other` (n, n), dense or sparse.
 
     If `crossing`, ``one[i, j]`` leads from node i of the first graph to node j of the second, ``other[j, i]`` back.
     """
 
-    one: Floats
-    other: Floats
+    one: Matrix
+    other: Matrix
     crossing: bool
 
 
@@ -74,30 +77,29 @@ def assigned(
     p = np.zeros((n, n))
     p[known] = 1
     p[np.ix_(rows, columns)] = start
+    slope = gradient(relations, p)
     for _ in range(max_iter):
-        slope = gradient(relations, p)
         q = _nearest(slope, known, rows, columns)
-        step = q - p
-        curve = 0.5 * float((gradient(relations, step) * step).sum())
-        rise = float((slope * step).sum())
+        step = q.toarray() - p
+        bend = gradient(relations, q) - slope  # the gradient is linear
+        curve, rise = 0.5 * float((bend * step).sum()), float((slope * step).sum())
         size = 1.0 if curve >= 0 else min(1.0, -rise / (2 * curve))
         if curve >= 0 and rise + curve <= 0:
             break
         p += size * step
+        slope += size * bend
         if size * np.linalg.norm(step) < tolerance * np.sqrt(n):
             break
     best = _nearest(p, known, rows, columns)
-    return Assignment(best.argmax(axis=1), 0.5 * float((gradient(relations, best) * best).sum()))
+    return Assignment(best.indices.astype(np.int64), 0.5 * float(best.multiply(gradient(relations, best)).sum()))
 
 
-def gradient(relations: Sequence[Relation], p: Floats) -> Floats:
+def gradient(relations: Sequence[Relation], p: Matrix) -> Floats:
     """The gradient of the objective (n, n); half its product with `p` is the objective itself."""
-    out = np.zeros_like(p)
+    out = np.zeros(p.shape)
     for a, b, crossing in relations:
-        if crossing:
-            out += b.T @ p.T @ a + a @ p.T @ b.T
-        else:
-            out += a @ p @ b.T + a.T @ p @ b
+        term: Any = b.T @ p.T @ a + a @ p.T @ b.T if crossing else a @ p @ b.T + a.T @ p @ b
+        out += term.toarray() if scipy.sparse.issparse(term) else term
     return out
 
 
@@ -110,10 +112,9 @@ def random_start(n: int, rng: np.random.Generator) -> Floats:
     return 0.5 * (k + 1 / max(n, 1))
 
 
-def _nearest(scores: Floats, known: tuple[Ints, Ints], rows: Ints, columns: Ints) -> Floats:
+def _nearest(scores: Floats, known: tuple[Ints, Ints], rows: Ints, columns: Ints) -> Sparse:
     """The permutation with the largest scores that keeps what is known."""
-    out = np.zeros_like(scores)
-    out[known] = 1
     i, j = linear_sum_assignment(scores[np.ix_(rows, columns)], maximize=True)
-    out[rows[i], columns[j]] = 1
-    return out
+    partner = np.empty(scores.shape[0], dtype=np.int64)
+    partner[known[0]], partner[rows[i]] = known[1], columns[j]
+    return scipy.sparse.csr_array((np.ones(partner.size), partner, np.arange(partner.size + 1)), shape=scores.shape)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 
 from dynome import labels, progress, schema
 from dynome import seeds as streams
@@ -23,6 +24,7 @@ from dynome.units import DIMENSIONLESS
 
 Floats = NDArray[np.float64]
 WeightScale = Literal["log", "count", "binary"]
+_sparse = 0.1  # density below which sparse products are quicker
 
 
 def match_nodes(
@@ -195,11 +197,7 @@ def _searched(
         match=(NODE, partner[0], {"long_name": "partner"}),
         share=(NODE, (partner == partner[0]).mean(axis=0), {**one, "long_name": "share of searches that agree"}),
         match_by_start=(("start", NODE), partner, {"long_name": "partner"}),
-        objective=(
-            "start",
-            np.array([a.objective for a in found]) / len(relations),
-            {**one, "long_name": "weight that coincides"},
-        ),
+        objective=("start", objective, {**one, "long_name": "weight that coincides"}),
     ).assign_attrs(n_seeds=int(known[0].size), n_relations=len(relations), random_state=seed)
 
 
@@ -213,7 +211,7 @@ def _shuffled(
     """A search with the nodes of the second graph in another order: where scores tie, the first would win."""
     back = np.argsort(order)
     turned = [
-        Relation(a[:, order], b[order], True) if crossing else Relation(a, b[np.ix_(order, order)], False)
+        Relation(a[:, order], b[order], True) if crossing else Relation(a, b[order][:, order], False)
         for a, b, crossing in relations
     ]
     found = assigned(turned, (known[0], back[known[1]]), start, max_iter)
@@ -250,7 +248,12 @@ def _padded(matrix: Floats, n: int) -> Floats:
 def _relation(one: Floats, other: Floats, *, crossing: bool) -> Relation | None:
     """Scaled such that identical graphs have an objective of 1; None where there is nothing to compare."""
     size = float(np.sqrt(np.linalg.norm(one) * np.linalg.norm(other)))
-    return Relation(one / size, other / size, crossing) if size else None
+    if not size:
+        return None
+    sparse = max(np.count_nonzero(one), np.count_nonzero(other)) < _sparse * one.size
+    if sparse:
+        return Relation(csr_array(one / size), csr_array(other / size), crossing)
+    return Relation(one / size, other / size, crossing)
 
 
 def _known(pairs: Mapping[str, str], one: StrArray, other: StrArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

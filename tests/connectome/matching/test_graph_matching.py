@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from scipy.optimize import quadratic_assignment
+from scipy.sparse import csr_array
 
 from dynome.connectome import (
     from_adjacency,
@@ -79,6 +80,19 @@ def test_a_renamed_graph_is_matched_whole(seed):
     assert found.objective[0] == pytest.approx(1)
     assert (found.share <= 1).all()
     assert (np.diff(found.objective) <= 0).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=seeds)
+def test_sparse_matrices_give_what_dense_ones_give(seed):
+    rng = np.random.default_rng(seed)
+    there = rng.random((2, 2, 20, 20)) * (rng.random((2, 2, 20, 20)) < 0.15)
+    relations = [Relation(*there[k], bool(k)) for k in range(2)]
+    sparse = [Relation(csr_array(r.one), csr_array(r.other), r.crossing) for r in relations]
+    p = rng.random((20, 20))
+    np.testing.assert_allclose(gradient(sparse, p), gradient(relations, p), atol=1e-12)
+    a, b = (assigned(r, NONE, np.full((20, 20), 0.05)) for r in (relations, sparse))
+    assert a.objective == pytest.approx(b.objective)
 
 
 def test_names_and_order_do_not_help():
