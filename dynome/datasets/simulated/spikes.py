@@ -136,9 +136,8 @@ def make_spikes(
     size = net.nodes.size
     effect = (_strength[model] if strength is None else strength) * net.weight
     effect *= np.where(net.sign < 0, -inhibition, 1.0)
-    recorded = np.ones(size, dtype=bool)
-    recorded[rng.choice(size, round(hidden * size), replace=False)] = False
     drive = rng.uniform(*_drive, size)
+    recorded = rng.permutation(size) >= round(hidden * size)
     recordings = {}
     for name in (f"animal_{k + 1}" for k in range(n_animals)):
         own = seeds.generator(seed, "spikes", name)

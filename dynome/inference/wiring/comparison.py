@@ -16,6 +16,7 @@ from dynome.inference.wiring.estimates import Sessions, infer_connectivity
 from dynome.inference.wiring.methods import ABOUT, method_named
 from dynome.inference.wiring.scores import connectivity_scores
 
+ESTIMATOR = "estimator"
 _QUICK = ("correlation", "lagged_correlation", "partial_correlation", "granger", "var", "transfer_entropy")
 
 
@@ -48,7 +49,7 @@ def compare_connectivity(
     Returns
     -------
     Dataset
-        As `connectivity_scores` gives it, with the leading dim ``method``; ``seconds (method)`` of this process.
+        As `connectivity_scores` gives it, with the leading dim ``estimator``; ``seconds (estimator)`` of this process.
         Draw it with `viz.plot_connectivity_scores`.
 
     Raises
@@ -61,8 +62,8 @@ def compare_connectivity(
     >>> from dynome.datasets import make_spikes
     >>> spikes = make_spikes(10, 4000, density=0.2, random_state=0)
     >>> table = compare_connectivity(spikes, methods=["correlation", "granger"])
-    >>> table.auroc.dims, table.method.values.tolist()
-    (('method', 'edges', 'animal'), ['correlation', 'granger'])
+    >>> table.auroc.dims, table.estimator.values.tolist()
+    (('estimator', 'edges', 'animal'), ['correlation', 'granger'])
     """
     if truth is None:
         if not isinstance(data, xr.DataTree):
@@ -83,11 +84,11 @@ def compare_connectivity(
             tables.append(connectivity_scores(estimate, truth, n_bootstrap=n_bootstrap, random_state=random_state))
             advance(1)
     out = xr.concat(
-        [table.drop_attrs(deep=False) for table in tables], xr.Variable("method", list(chosen)), join="exact"
+        [table.drop_attrs(deep=False) for table in tables], xr.Variable(ESTIMATOR, list(chosen)), join="exact"
     )
     out = out.assign_coords(
-        directed=("method", [ABOUT[o["method"]].directed for o in chosen.values()]),
-        signed=("method", [ABOUT[o["method"]].signed for o in chosen.values()]),
+        directed=(ESTIMATOR, [ABOUT[o["method"]].directed for o in chosen.values()]),
+        signed=(ESTIMATOR, [ABOUT[o["method"]].signed for o in chosen.values()]),
     )
-    out["seconds"] = ("method", np.array(seconds), {"units": "s", "long_name": "processor time"})
+    out["seconds"] = (ESTIMATOR, np.array(seconds), {"units": "s", "long_name": "processor time"})
     return out.assign_attrs({k: tables[0].attrs[k] for k in ("hidden", "left_out")})

@@ -67,7 +67,8 @@ def infer_connectivity(
         ``conditional`` (granger, Gaussian transfer_entropy): given the past of all nodes, or of the target only;
         ``law``, ``n_past``, ``n_levels`` (transfer_entropy); ``history``, ``observation``, ``precision``,
         ``statistic``, ``max_iter`` (glm); ``sparsity``, ``hidden``, ``n_steps``, ``batch_size``,
-        ``learning_rate``, ``random_state`` (learnt_graph); ``threshold`` (patel); ``nonlinearity``, ``strength`` (likelihood_ratio).
+        ``learning_rate``, ``random_state`` (learnt_graph); ``threshold`` (patel); ``nonlinearity``, ``strength``
+        (likelihood_ratio).
 
     Returns
     -------

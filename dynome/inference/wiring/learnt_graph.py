@@ -39,18 +39,24 @@ class LearntGraph(nn.Module):
         self.recency = nn.Parameter(-0.3 * torch.arange(n_lags, dtype=torch.float32))
         self.slope = nn.Parameter(torch.randn(hidden, generator=generator) * 0.3)
         self.centre = nn.Parameter(torch.randn(hidden, generator=generator))
-        self.height = nn.Parameter(torch.zeros(hidden))
+        self.height = nn.Parameter(torch.zeros(hidden) - 1.0)
         self.own = nn.Parameter(torch.zeros(n_lags, n_nodes))
         self.bias = nn.Parameter(torch.zeros(n_nodes))
 
     def forward(self, past: Tensor) -> Tensor:
-        """The next bin, (n_bin, n_node), from the last ones (n_bin, n_lags, n_node), newest first."""
-        recent = torch.einsum("l,tln->tn", torch.softmax(self.recency, 0), past)
-        bent = torch.tanh(softplus(self.slope) * recent[..., None] + self.centre)
-        message = recent + bent @ softplus(self.height)
-        message = (message - message.mean(0)) / (message.std(0) + 1e-6)
-        own = torch.einsum("ln,tln->tn", self.own, past)
-        return self.bias + own + message @ self.adjacency
+        """The next bin, (n_bin, n_node), from the last ones (n_lags, n_bin, n_node), newest first."""
+        share, slope, height = torch.softmax(self.recency, 0), softplus(self.slope), softplus(self.height)
+        recent = share[0] * past[0]
+        own = self.own[0] * past[0] + self.bias
+        for lag in range(1, len(past)):
+            recent = recent + share[lag] * past[lag]
+            own = own + self.own[lag] * past[lag]
+        message = recent
+        for unit in range(len(height)):
+            message = message + height[unit] * torch.tanh(slope[unit] * recent + self.centre[unit])
+        still = message.detach()  # a gradient through mean and spread costs more than it tells
+        message = (message - still.mean(0)) / (still.std(0) + 1e-6)
+        return torch.addmm(own, message, self.adjacency)
 
 
 def learnt_graph(
@@ -58,9 +64,9 @@ def learnt_graph(
     *,
     n_lags: int = 3,
     sparsity: float = 1.0,
-    hidden: int = 4,
-    n_steps: int = 300,
-    batch_size: int = 4096,
+    hidden: int = 2,
+    n_steps: int = 200,
+    batch_size: int = 2048,
     learning_rate: float = 0.02,
     random_state: int | None = 0,
 ) -> Array:
@@ -102,7 +108,7 @@ def learnt_graph(
         rate = learning_rate * 0.5 * (1 + math.cos(math.pi * step / n_steps))
         optimizer.param_groups[0]["lr"] = rate
         rows = slice(None) if n_bin <= batch_size else torch.randperm(n_bin, generator=rng)[:batch_size]
-        loss = _loss(network(past[rows]), present[rows], sample.counts)
+        loss = _loss(network(past[:, rows]), present[rows], sample.counts)
         optimizer.zero_grad()
         (loss + (network.adjacency.abs() * threshold).sum()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -126,14 +132,15 @@ def _check(n_lags: int, sparsity: float, hidden: int, n_steps: int, batch_size: 
 
 
 def _windows(sample: Sample, n_lags: int) -> tuple[Tensor, Tensor]:
-    """The past (n_bin, n_lags, n_node), newest first, standardised; and the present."""
+    """The past (n_lags, n_bin, n_node), newest first, standardised; and the present (n_bin, n_node)."""
     past, present = [], []
     for bins in stretches(sample):
         x, y = sample.scaled[bins], (sample.values if sample.counts else sample.scaled)[bins]
         view = np.lib.stride_tricks.sliding_window_view(x[:-1], n_lags, axis=0)
-        past.append(view[..., ::-1].transpose(0, 2, 1))
+        past.append(view[..., ::-1].transpose(2, 0, 1))
         present.append(y[n_lags:])
-    return tuple(torch.from_numpy(np.concatenate(part).astype(np.float32)) for part in (past, present))  # type: ignore[return-value]
+    joined = (np.concatenate(past, axis=1), np.concatenate(present))
+    return torch.from_numpy(joined[0].astype(np.float32)), torch.from_numpy(joined[1].astype(np.float32))
 
 
 def _loss(eta: Tensor, present: Tensor, counts: bool) -> Tensor:

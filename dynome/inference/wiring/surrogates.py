@@ -12,8 +12,6 @@ from dynome.inference.wiring.samples import Sample, stretches
 Array = NDArray[np.float64]
 Surrogate = Literal["shift", "phase"]
 
-_least = 0.05  # of a stretch, the shortest shift
-
 
 def surrogate(sample: Sample, kind: Surrogate, rng: np.random.Generator) -> Sample:
     """A sample in which no node knows of another.
@@ -22,8 +20,9 @@ def surrogate(sample: Sample, kind: Surrogate, rng: np.random.Generator) -> Samp
     ----------
     sample : Sample
     kind : {"shift", "phase"}
-        Turn every node of every stretch around by a time of its own, at least 5 % of the stretch; or give every
-        frequency of every node a phase of its own, which keeps the power spectrum and makes the values Gaussian.
+        Turn every node of every stretch around by a time of its own, any two of N nodes apart by at least a 2N-th of
+        the stretch; or give every frequency of every node a phase of its own, which keeps the power spectrum and makes
+        the values Gaussian.
     rng : Generator
     """
     values, scaled = sample.values.copy(), sample.scaled.copy()
@@ -38,8 +37,9 @@ def surrogate(sample: Sample, kind: Surrogate, rng: np.random.Generator) -> Samp
 
 
 def _turned(n: int, n_node: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    least = min(max(1, int(np.ceil(_least * n))), n // 2)
-    shift = rng.integers(least, n - least + 1, size=n_node)
+    # Shifts of one and the same length would bring two nodes back together, so they are spread over the stretch.
+    place = (rng.permutation(n_node) + 0.5 * rng.random(n_node)) / n_node
+    shift = (n * place).astype(np.int64)
     return np.asarray((np.arange(n)[:, None] + shift) % n)
 
 
