@@ -22,7 +22,7 @@ _what = "forecasts"
 
 def plot_forecast_traces(
     forecast: xr.Dataset,
-    part: xr.DataTree,
+    part: xr.DataTree | None = None,
     *,
     session: str | None = None,
     nodes: Sequence[str] | None = None,
@@ -35,12 +35,12 @@ def plot_forecast_traces(
     ----------
     forecast : Dataset
         As ``model.predict(part)`` or ``model.rollout(part, n_steps)`` gives it; with ``interval`` there is a band.
-    part : DataTree
-        The part that was forecast, e.g. ``task.test``.
+    part : DataTree or None
+        The part that was forecast, e.g. ``task.test``; None draws forecasts alone.
     session : str or None
         Which recording; None takes the first that was forecast.
     nodes : sequence of str or None
-        Which nodes; None takes the four that vary most, in units of ``scale``.
+        Which nodes; None takes the four that vary most, in units of ``scale`` of the part.
     n_origins : int
         Moments, evenly spread, whose forecasts do not overlap if there is room.
     ax : Axes or None
@@ -62,7 +62,7 @@ def plot_forecast_traces(
     >>> import dynome as dy
     >>> from matplotlib.figure import Figure
     >>> rec = dy.schema.recording(np.arange(6.0)[:, None], time=np.arange(6.0), node=["a"], units="1")
-    >>> part = dy.study.build({"worm": rec}, attrs={"variable": "activity", "interval": 1.0})
+    >>> part = dy.study.build({"worm": rec}, attrs={"variable": "activity"})
     >>> coords = {"session": ("window", ["worm"]), "time": ("window", [3.0]), "horizon": [1, 2], "node": ["a"]}
     >>> forecast = xr.Dataset({"forecast": (("window", "horizon", "node"), [[[4.0], [5.0]]])}, coords)
     >>> host = plot_forecast_traces(forecast, part, ax=Figure().subplots())
@@ -70,37 +70,44 @@ def plot_forecast_traces(
     [3.0, 4.0, 5.0]
     """
     canvas.require_variables(forecast, ["forecast", "session", "time", "horizon", "node"], _what)
-    if not isinstance(part, xr.DataTree) or "variable" not in part.attrs:
+    if part is not None and (not isinstance(part, xr.DataTree) or "variable" not in part.attrs):
         raise InputError(f"cannot draw {_what}: expected a part of a task, e.g. task.test, found {type(part).__name__}")
     there = list(dict.fromkeys(forecast["session"].to_numpy().tolist()))
-    if session is None and not there:
-        return canvas.no_data(canvas.axes_or_new(ax, (6.4, 4.0)), "no data: there is no window")
+    if not there or not forecast.sizes["node"]:
+        return canvas.no_data(canvas.axes_or_new(ax, (6.4, 4.0)), "no data: there is no window or no node")
     session = there[0] if session is None else session
     if session not in there:
         raise InputError(f"cannot draw {_what}: no session {session!r} was forecast, found {listed(there)}")
-    recording = part[session].to_dataset()
     said = forecast.isel(window=forecast["session"].to_numpy() == session)
-    names = _names(recording, str(part.attrs["variable"])) if nodes is None else list(nodes)
-    if unknown := [n for n in names if n not in recording["node"] or n not in said["node"]]:
-        raise InputError(f"cannot draw {_what}: {listed(unknown)} is not in {session}; found {listed(_all(recording))}")
+    recording = None if part is None else part[session].to_dataset()
+    variable = "forecast" if part is None else str(part.attrs["variable"])
+    shown = said if recording is None else recording
+    names = _most_varied(shown, variable) if nodes is None else list(nodes)
+    known = set(canvas.labels_of(shown, "node")) & set(canvas.labels_of(said, "node"))
+    if unknown := [n for n in names if n not in known]:
+        raise InputError(f"cannot draw {_what}: {listed(unknown)} is not in {session}; found {listed(sorted(known))}")
     ax = canvas.axes_or_new(ax, (7.0, 1.0 + 1.1 * len(names)))
     said = said.isel(window=_origins(said, n_origins))
     panels = panel_rows(ax, [1.0] * len(names), gap=0.15)
     for panel, name in zip(panels, names, strict=True):
-        _draw(panel, recording[str(part.attrs["variable"])].sel(node=name), recording, said.sel(node=name), part)
-        panel.set_ylabel(name, fontsize=canvas.TICK, rotation=0, ha="right", va="center")
+        truth = None if recording is None else recording[variable].sel(node=name)
+        if recording is not None and truth is not None:
+            _draw_truth(panel, truth, recording)
+        _draw_forecasts(panel, truth, said.sel(node=name))
+        canvas.despine(panel)
+        panel.locator_params(axis="y", nbins=3)
+        panel.set_ylabel(canvas.shortened(name), fontsize=canvas.TICK, rotation=0, ha="right", va="center")
         panel.tick_params(labelbottom=panel is panels[-1])
-    if panels:
-        panels[-1].set_xlabel("time (s)", fontsize=canvas.LABEL)
-        panels[0].set_title(canvas.shortened(session), fontsize=canvas.TICK, loc="left", color=INK)
+    panels[-1].set_xlabel("time (s)", fontsize=canvas.LABEL)
+    panels[0].set_title(canvas.shortened(session), fontsize=canvas.TICK, loc="left", color=INK)
     return ax
 
 
-def _draw(ax: Axes, truth: xr.DataArray, recording: xr.Dataset, said: xr.Dataset, part: xr.DataTree) -> None:
+def _draw_truth(ax: Axes, truth: xr.DataArray, recording: xr.Dataset) -> None:
     clock, values = truth["time"].to_numpy(), canvas.finite(truth)
-    interval = float(part.attrs["interval"])
     # A gap of the clock is a gap of the line.
-    broken = np.append(np.flatnonzero(np.diff(clock) > 1.5 * interval) + 1, clock.size)
+    steps = np.diff(clock)
+    broken = np.append(np.flatnonzero(steps > 1.5 * np.median(steps)) + 1, clock.size)
     scored = recording["scored"].to_numpy() if "scored" in recording else np.ones(clock.size, dtype=bool)
     first = 0
     for end in broken.tolist():
@@ -108,19 +115,23 @@ def _draw(ax: Axes, truth: xr.DataArray, recording: xr.Dataset, said: xr.Dataset
         ax.plot(clock[seen], values[seen], color=MUTED, lw=0.8, alpha=0.6, zorder=1)
         ax.plot(clock[seen], np.where(scored, values, np.nan)[seen], color=INK, lw=1.0, zorder=2)
         first = end
-    ahead = np.append(0, said["horizon"].to_numpy()) * interval
+
+
+def _draw_forecasts(ax: Axes, truth: xr.DataArray | None, said: xr.Dataset) -> None:
+    ahead = np.append(0, said["horizon"].to_numpy()) * float(said.attrs.get("interval", 1.0))
+    color = SERIES[1]
     for k in range(said.sizes["window"]):
         here = said.isel(window=k)
         at = float(here["time"])
-        start = values[np.abs(clock - at).argmin()]
+        start = np.nan
+        if truth is not None:
+            start = canvas.finite(truth)[np.abs(truth["time"].to_numpy() - at).argmin()]
         if {"lower", "upper"} <= set(said.data_vars):
             low, high = (np.append(start, canvas.finite(here[name])) for name in ("lower", "upper"))
-            ax.fill_between(at + ahead, low, high, color=SERIES[1], alpha=0.22, lw=0, zorder=3)
-        ax.plot([at], [start], "o", color=SERIES[1], ms=3.5, zorder=5)
+            ax.fill_between(at + ahead, low, high, color=color, alpha=0.22, lw=0, zorder=3)
+        ax.plot([at], [start], "o", color=color, ms=3.5, zorder=5)
         line = np.append(start, canvas.finite(here["forecast"]))
-        ax.plot(at + ahead, line, color=SERIES[1], lw=1.4, marker="." if ahead.size < 12 else None, ms=4, zorder=4)
-    canvas.despine(ax)
-    ax.locator_params(axis="y", nbins=3)
+        ax.plot(at + ahead, line, color=color, lw=1.4, marker="." if ahead.size < 12 else None, ms=4, zorder=4)
 
 
 def _origins(said: xr.Dataset, n: int) -> NDArray[np.int64]:
@@ -129,12 +140,9 @@ def _origins(said: xr.Dataset, n: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, size - 1, max(1, min(n, size))).round().astype(np.int64))
 
 
-def _names(recording: xr.Dataset, variable: str) -> list[str]:
-    values = recording[variable]
-    spread = values.std("time") / recording["scale"] if "scale" in recording else values.std("time")
+def _most_varied(data: xr.Dataset, variable: str) -> list[str]:
+    values = data[variable]
+    spread = values.std([d for d in values.dims if d != "node"]) / data.get("scale", 1.0)
     order = np.argsort(-np.nan_to_num(spread.to_numpy()), kind="stable")[:4]
-    return [_all(recording)[k] for k in np.sort(order)]
-
-
-def _all(recording: xr.Dataset) -> list[str]:
-    return [str(name) for name in recording["node"].to_numpy()]
+    names = canvas.labels_of(data, "node")
+    return [names[k] for k in np.sort(order)]

@@ -66,7 +66,9 @@ def plot_forecasts(table: xr.DataTree, *, metric: str | None = None, ax: Axes | 
     ['Persistence', 'AR']
     """
     if not isinstance(table, xr.DataTree) or "scores" not in table.children:
-        raise InputError(f"cannot draw {_what}: expected the tree of compare_forecasts, found {type(table).__name__}")
+        raise InputError(
+            f"cannot draw {_what}: expected the DataTree of compare_forecasts, found {type(table).__name__}"
+        )
     scores = table["scores"].to_dataset()
     canvas.require_variables(scores, ["score", "low", "high", "model", "metric", "horizon"], _what)
     shown = str(metric or table.attrs.get("metric", "skill"))

@@ -340,3 +340,92 @@ def degree_laws() -> xr.Dataset:
     from dynome.connectome import degree_laws
 
     return degree_laws(np.random.default_rng(0).geometric(0.1, 200), min_degree=2)
+
+
+@pytest.fixture
+def inferred() -> xr.DataArray:
+    """An inferred connectivity, without self-connections and without one node."""
+    values = np.random.default_rng(2).standard_normal((8, 8))
+    np.fill_diagonal(values, np.nan)
+    values[5] = values[:, 5] = np.nan
+    names = [f"N{k}" for k in range(8)]
+    return xr.DataArray(
+        values,
+        {"source": names, "target": names},
+        ("source", "target"),
+        attrs={"units": "nat", "long_name": "Granger causality"},
+    )
+
+
+@pytest.fixture
+def wiring_scores() -> xr.Dataset:
+    """Scores of three methods over four subjects; one of them tells neither direction nor sign."""
+    rng = np.random.default_rng(3)
+    score = rng.uniform(0.5, 1.0, (3, 2, 4))
+    dims = ("estimator", "edges", "animal")
+    data = {"auroc": (dims, score), "auprc": (dims, score - 0.3), "auprc_chance": (dims, np.full((3, 2, 4), 0.1))}
+    direction = rng.uniform(0.3, 1.0, (3, 4))
+    direction[0] = np.nan
+    data["direction_accuracy"] = (("estimator", "animal"), direction)
+    data["sign_accuracy"] = (("estimator", "animal"), direction)
+    out = xr.Dataset(data, {"estimator": ["correlation", "granger", "glm"], "edges": ["directed", "undirected"]})
+    for name in ("auroc", "auprc", "direction_accuracy", "sign_accuracy"):
+        out[f"{name}_mean"] = out[name].mean("animal")
+        out[f"{name}_low"], out[f"{name}_high"] = out[name].min("animal"), out[name].max("animal")
+    return out
+
+
+@pytest.fixture
+def forecast_table() -> xr.DataTree:
+    """A comparison of forecasts: three models, one of them wired and worse than nothing at no horizon, 12 nulls."""
+    rng = np.random.default_rng(3)
+    models, horizons = ["Persistence", "Mean", "wired"], [1, 3, 10]
+    skill = np.array([[0.0, 0.0, 0.0], [-9.0, -3.0, 0.05], [0.1, 0.15, 0.2]])
+    score = np.stack([1 - skill, skill], axis=1)
+    ahead = {"horizon": ("horizon", horizons, {"units": "1"}), "ahead": ("horizon", np.array(horizons) * 0.5)}
+    dims = ("model", "metric", "horizon")
+    spread = np.abs(score) * 0.3
+    arrays = {"score": score, "low": score - spread, "high": score + spread}
+    scores = xr.Dataset(
+        {k: (dims, v) for k, v in arrays.items()} | {"mean_score": (dims[:2], score.mean(axis=2))},
+        {"model": models, "metric": ["mse", "skill"], **ahead},
+    )
+    draws = 0.12 + 0.01 * rng.standard_normal((1, 2, 12))
+    draws[:, 1, 1:] = np.nan
+    nulls = xr.Dataset(
+        {"mean_score": (("model", "null", "draw"), draws)},
+        {"model": ["wired"], "null": ["degree", "empty"], "draw": range(12)},
+    )
+    gain = 0.15 - np.nanmean(draws, axis=2)
+    told = {
+        "mean_difference": gain,
+        "mean_low": gain - 0.01,
+        "mean_high": gain + 0.01,
+        "mean_p_value": [[1 / 13, np.nan]],
+    }
+    differences = xr.Dataset(
+        {k: (("model", "null"), v) for k, v in told.items()},
+        {"model": ["wired"], "null": ["degree", "empty"]},
+        {"metric": "skill"},
+    )
+    tree = xr.DataTree.from_dict({"/scores": scores, "/nulls": nulls, "/differences": differences})
+    tree.attrs.update(metric="skill", resampled="animals", n_resampled=4)
+    return tree
+
+
+@pytest.fixture
+def forecasts() -> xr.Dataset:
+    """Forecasts of two sessions, with intervals."""
+    rng = np.random.default_rng(4)
+    value = rng.standard_normal((20, 3, 5)).cumsum(axis=1)
+    dims = ("window", "horizon", "node")
+    return xr.Dataset(
+        {"forecast": (dims, value), "lower": (dims, value - 1), "upper": (dims, value + 1)},
+        {
+            "session": ("window", np.repeat(["w1", "w2"], 10)),
+            "time": ("window", np.tile(np.arange(10) * 0.5 + 4, 2)),
+            "horizon": [1, 2, 4],
+            "node": [f"N{k}" for k in range(5)],
+        },
+        {"interval": 0.5},
+    )
