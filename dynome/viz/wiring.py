@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ _measures = {
 _rows = "estimator"
 _shift = 0.16  # of a row, between directed and undirected
 _gap = (0.25, 0.5)  # inches between panels
+_wide = 34  # letters in a line beside a colour bar
 
 
 def plot_connectivity_scores(scores: xr.Dataset, *, ax: Axes | None = None) -> Axes:
@@ -170,7 +172,7 @@ def plot_connectivity_estimate(
     if truth is not None and not shared:
         raise InputError("cannot draw an estimate beside the truth: they share no node; bring the labels to one form")
     n_panels = 1 if truth is None else 2
-    rooms = panel_grid(ax, n_panels, n_panels, gap=(1.2, 0.0))
+    rooms = panel_grid(ax, n_panels, n_panels, gap=(1.3, 0.0))
     if {"source", "target"} <= set(estimate.coords):
         estimate = estimate.reindex(target=estimate["source"].to_numpy())
     values = canvas.finite(estimate)
@@ -179,7 +181,7 @@ def plot_connectivity_estimate(
     for room, matrix, what, legend in zip(
         rooms, (values, true), ("estimate", "truth"), (label, "weight"), strict=False
     ):
-        _draw_matrix(room, matrix, what, legend, names)
+        _draw_matrix(room, matrix, what, legend, names, first=room is rooms[0])
     if truth is not None and len(names) <= 40:
         _frame(rooms[0], true)
     canvas.settle(ax)
@@ -213,7 +215,7 @@ def _true(truth: object, names: list[str]) -> tuple[Floats, int]:
     return out, len(known)
 
 
-def _draw_matrix(ax: Axes, matrix: Floats, what: str, label: str, names: list[str]) -> None:
+def _draw_matrix(ax: Axes, matrix: Floats, what: str, label: str, names: list[str], *, first: bool) -> None:
     from matplotlib import colormaps
 
     from dynome.viz.palette import DIVERGING, MISSING
@@ -224,11 +226,14 @@ def _draw_matrix(ax: Axes, matrix: Floats, what: str, label: str, names: list[st
     place: dict[str, Any] = {"vmin": -top, "vmax": top, "cmap": cmap, "interpolation": "nearest"}
     image = ax.imshow(matrix, **place)
     ax.set_title(what, fontsize=canvas.LABEL, color=INK)
-    canvas.label_ticks(ax, "y", names, "source")
+    if first:
+        canvas.label_ticks(ax, "y", names, "source")
+    else:
+        ax.set_yticks([])
     canvas.label_ticks(ax, "x", names, "target")
     canvas.despine(ax, keep=("left", "bottom", "top", "right"))
     ends = "both" if (seen > top).any() else "neither"
-    canvas.add_colorbar(ax, image, label, extend=ends, missing=False)
+    canvas.add_colorbar(ax, image, "\n".join(wrap(label, _wide)), extend=ends, missing=False)
 
 
 def _frame(ax: Axes, true: Floats) -> None:
