@@ -99,7 +99,7 @@ def gradient(relations: Sequence[Relation], p: Matrix) -> Floats:
     out = np.zeros(p.shape)
     for a, b, crossing in relations:
         term: Any = b.T @ p.T @ a + a @ p.T @ b.T if crossing else a @ p @ b.T + a.T @ p @ b
-        out += term.toarray() if scipy.sparse.issparse(term) else term
+        out += term if isinstance(term, np.ndarray) else term.toarray()
     return out
 
 
