@@ -4,3 +4,7 @@ Read `message_graphs` first (what the layers see of a connectome), then `propaga
 them are made of). Features are laid out nodes first, ``(node, snapshot, feature)``: a snapshot is one copy of the
 activity (a window, a time, an animal), and no message ever goes from one to another.
 """
+
+from dynome.extras import require
+
+require("torch", extra="torch")  # whoever names a layer without it is told what to install

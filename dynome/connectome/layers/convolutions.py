@@ -183,7 +183,10 @@ def mapped_sum(
 ) -> Tensor:
     """A linear map of the sum of inputs, with the narrower features summed."""
     if linear_map.in_features <= linear_map.out_features:
-        mapped: Tensor = linear_map(propagate(graph, x, weight=weight, own=own, kernel=kernel))
+        mixed = propagate(graph, x, weight=weight, own=own, kernel=kernel)
+        if linear_map.in_features == 1 and linear_map.bias is not None and not torch.is_grad_enabled():
+            return torch.addcmul(linear_map.bias, mixed, linear_map.weight[:, 0])  # half the time of the product
+        mapped: Tensor = linear_map(mixed)
         return mapped
     narrow = nn.functional.linear(x, linear_map.weight)
     out = propagate(graph, narrow, weight=weight, own=own, kernel=kernel)

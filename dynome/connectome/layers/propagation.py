@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from dynome.connectome import edge_table
 from dynome.connectome.layers.message_graphs import MessageGraph
-from dynome.connectome.layers.row_sums import row_products, row_sums
+from dynome.connectome.layers.row_loops import row_products, row_sums
 from dynome.errors import InputError
 
 Kernel: TypeAlias = Literal["auto", "dense", "sparse"]

@@ -85,3 +85,11 @@ def test_gradients_reach_learnt_weights_of_edges():
         (grad,) = gradients(layer(found._replace(weight=learnt), features(3)), learnt)
         assert grad.shape == (60, 1)
         assert grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("cls", [GCNLayer, GINLayer, SAGELayer])
+def test_one_channel_gives_the_same_with_and_without_gradients(cls):
+    layer, x = cls(1, 4, generator=generator()), features(1)
+    with torch.no_grad():
+        without = layer(graph(), x)
+    torch.testing.assert_close(without, layer(graph(), x).detach(), atol=1e-6, rtol=1e-5)

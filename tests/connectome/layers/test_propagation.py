@@ -1,4 +1,4 @@
-"""Evidence for connectome/layers/propagation.py and row_sums.py: every kernel is a matrix product, gradients too."""
+"""Evidence for connectome/layers/propagation.py and row_loops.py: every kernel is a matrix product, gradients too."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from layer_inputs import N, S, edges, features, gradients, graph
 
 from dynome import device
 from dynome.connectome import message_graph, propagate
-from dynome.connectome.layers import row_sums, thread_shares
+from dynome.connectome.layers import row_loops, thread_shares
 from dynome.connectome.layers.propagation import prefers_dense, products_by_torch, summed_by_torch
 from dynome.errors import InputError
 
@@ -42,14 +42,14 @@ def test_gradients_agree_with_finite_differences(kernel):
 @pytest.mark.parametrize("limits", [(1 << 20, (256, 512)), (1 << 20, (16, 32)), (1, (256, 512))])
 @pytest.mark.parametrize("width", [1, 7, 64, 300, 1100])
 def test_blocks_of_any_size_give_the_same_sums(monkeypatch, limits, width):
-    monkeypatch.setattr(row_sums, "_CACHE", limits[0])
-    monkeypatch.setattr(row_sums, "_WIDTH", limits[1])
+    monkeypatch.setattr(row_loops, "_CACHE", limits[0])
+    monkeypatch.setattr(row_loops, "_WIDTH", limits[1])
     found = graph()
     x, g = (features(width, seed, s=1).detach()[:, 0] for seed in (0, 1))
     matrix = matrix_of(found, found.weight[:, 0])
     torch.testing.assert_close(propagate(found, x, kernel="sparse"), matrix @ x, atol=1e-4, rtol=1e-5)
     ends = found.source.numpy(), found.target.numpy()
-    products = torch.from_numpy(row_sums.row_products(*ends, x.numpy(), g.numpy()))
+    products = torch.from_numpy(row_loops.row_products(*ends, x.numpy(), g.numpy()))
     torch.testing.assert_close(products, (x[found.source] * g[found.target]).sum(1), atol=1e-4, rtol=1e-5)
 
 
