@@ -31,9 +31,9 @@ class ConnectomeGNN(NetworkForecaster):
     Parameters
     ----------
     layer : {"signed", "gat", "gcn", "gin", "sage", "relation", "none"}
-        How messages are passed. "signed" keeps excitation, inhibition and connections of unknown sign apart; "gat" weighs
-        inputs by attention; see `dynome.connectome.make_layer`. "none" passes none: the same network of each node
-        alone, to compare with.
+        How messages are passed. "signed" keeps excitation, inhibition and connections of unknown sign apart; "gat"
+        weighs inputs by attention; see `dynome.connectome.make_layer`. "none" passes none: the same network of each
+        node alone, to compare with.
     temporal : {"tcn", "gru", "attention"}
         How a node's context is read, by weights that all nodes share. "tcn" costs least.
     hidden : int

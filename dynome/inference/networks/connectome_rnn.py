@@ -32,8 +32,9 @@ class ConnectomeRNN(NetworkForecaster):
     Parameters
     ----------
     gains : {"pair", "source", "one"}
-        One gain for each pair of types of cell that is connected, one for each type of source, or one for all. Types
-        are the coordinate ``cell_type (node)`` of the connectome; without it all nodes are of one type.
+        One gain for each pair of types of cell that is connected, one for each type of source, or one for all; and
+        another for each sign. Types are the coordinate ``cell_type (node)`` of the connectome; without it all nodes are
+        of one type.
     synapse : {"sigmoid", "relu"}
         What a chemical synapse passes on, of the voltage of its source.
     head : {"point", "gaussian"}
@@ -67,8 +68,8 @@ class ConnectomeRNN(NetworkForecaster):
     .. math:: \tau_i \dot v_i = -v_i + b_i + \sum_j s_{ij} n_{ij} g_{c(i) c(j)} \phi(v_j)
               + \sum_j n'_{ij} g'_{c(i) c(j)} (v_j - v_i) + d_i \cdot u
 
-    with counts n, signs s, and gains :math:`g > 0` of pairs of types [1]_; where a sign is not known, the gain of the
-    pair may have either. Values are standardized activity. The network runs through the context, where each node that
+    with counts n, signs s, and gains :math:`g > 0` of pairs of types [1]_, one for each sign; where a sign is not
+    known, the gain of the pair may have either. Values are standardized activity. The network runs through the context, where each node that
     was observed is drawn towards its value (how much is learnt), and then by itself; nodes that were not observed are
     simulated. A step is exponential Euler, stable for every time constant; the loss is that of all horizons.
 
@@ -194,7 +195,7 @@ class ConnectomeRNN(NetworkForecaster):
         total = torch.zeros(graph.n_nodes).index_add(0, graph.target, count)
         mean = total[total > 0].mean() if bool((total > 0).any()) else torch.ones(())
         sign = torch.sign((graph.weight.abs() * graph.sign).sum(1))
-        pairs = self._pairs(graph, types)
+        pairs = np.column_stack([self._pairs(graph, types), sign.numpy().astype(np.int64)])
         _, kind = np.unique(pairs, axis=0, return_inverse=True)
         n_kinds = int(kind.max(initial=-1)) + 1
         return Wires(graph, count / mean, sign, torch.from_numpy(kind.reshape(-1).astype(np.int64)), n_kinds)

@@ -103,12 +103,12 @@ class LeakyNetwork(nn.Module):
     def weights(self) -> Tensor:
         """Signed weight of every chemical connection (E,)."""
         wires = self.chemical
-        known = wires.sign * nn.functional.softplus(self.gain)[wires.kind]
+        known = wires.sign * self.gain.exp()[wires.kind]
         return wires.strength * torch.where(wires.sign == 0, self.free_gain[wires.kind], known)
 
     def conductances(self) -> Tensor:
         """Conductance of every gap junction (E,), against that of the leak."""
-        return self.gap.strength * nn.functional.softplus(self.gap_gain)[self.gap.kind]
+        return self.gap.strength * self.gap_gain.exp()[self.gap.kind]
 
     def to(self, *arguments: Any, **options: Any) -> LeakyNetwork:
         """The network on another device, and its connections with it."""

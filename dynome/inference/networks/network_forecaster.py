@@ -7,7 +7,7 @@ that was loaded forecasts as the one that was saved.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import xarray as xr
@@ -48,6 +48,23 @@ class NetworkForecaster(Forecaster):
     device: str
     checkpoint: str | os.PathLike[str] | None
     random_state: int | None
+
+    def with_wiring(self, connectome: xr.Dataset) -> Self:
+        """The same model, unfitted, on another connectome, and without a checkpoint, which is of this one.
+
+        Parameters
+        ----------
+        connectome : Dataset
+            It takes the place of that of the part.
+
+        Raises
+        ------
+        InputError
+            If the model does not use the connectome.
+        """
+        copy = super().with_wiring(connectome)
+        copy.checkpoint = None
+        return copy
 
     def _network(self, about: xr.DataTree, generator: torch.Generator) -> nn.Module:
         """The network, from what is known before training."""
@@ -182,6 +199,8 @@ class NetworkForecaster(Forecaster):
             problems.add(
                 f"head='poisson' forecasts counts, {bad}; make the task with scaling='none', or use 'gaussian'"
             )
+        if self.checkpoint is not None and self.random_state is None:
+            problems.add("a checkpoint needs random_state, an integer: a fit with another seed cannot go on from it")
         self._add_problems(problems)
         problems.raise_if_any(InputError)
 

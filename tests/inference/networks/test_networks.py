@@ -227,6 +227,12 @@ def test_another_wiring_gives_other_forecasts(model, task):
     assert float(abs(a - b).max()) > 1e-4
 
 
+def test_a_model_on_another_wiring_does_not_share_the_checkpoint(task):
+    model = ConnectomeGNN(checkpoint="c.npz", **SMALL)
+    assert model.with_wiring(wiring_of(task.train)).checkpoint is None
+    assert model.checkpoint == "c.npz"
+
+
 def test_a_model_without_messages_does_not_look_at_the_wiring(task):
     model = ConnectomeGNN("none", **SMALL)
     assert not model.uses_wiring
@@ -309,13 +315,14 @@ def test_weights_of_the_dynamical_network_are_those_that_made_the_activity(wired
         abs(float(weight.sel(source=s, target=t)))
         for s, t in zip(found.source.values, found.target.values, strict=True)
     ]
-    assert np.corrcoef(found, truth)[0, 1] > 0.85
+    assert np.corrcoef(found, truth)[0, 1] > 0.75
     effective = model.results_["effective"].to_dataset()
     signs = [
         float(weight.sel(source=s, target=t))
         for s, t in zip(effective.source.values, effective.target.values, strict=True)
     ]
     assert (np.sign(effective["weight"]) == np.sign(signs)).all()
+    assert np.corrcoef(effective["weight"], signs)[0, 1] > 0.9
     assert model.results_["time_constant"].attrs["units"] == "s"
 
 
@@ -447,11 +454,12 @@ def test_an_epoch_shows_every_window_once(size, stretch):
         (ConnectomeGNN("gats", **QUICK), "layer must be one of"),
         (ConnectomeGNN(temporal="lstm", **QUICK), "temporal must be one of"),
         (ConnectomeGNN(head="normal", **QUICK), "head must be one of"),
-        (ConnectomeGNN(hidden=10, heads=4, **QUICK), "heads must divide"),
+        (ConnectomeGNN("gat", hidden=10, heads=4, **QUICK), "heads must divide"),
         (ConnectomeGNN(dropout=1.0, **QUICK), "dropout must be at least 0"),
         (ConnectomeGNN(batch_size=0, **QUICK), "batch_size must be an integer"),
         (ConnectomeGNN(learning_rate=0, **QUICK), "learning_rate must be positive"),
         (ConnectomeGNN(device="tpu"), "device must be"),
+        (ConnectomeGNN(checkpoint="c.npz", device="cpu"), "a checkpoint needs random_state"),
         (ConnectomeRNN("class", **QUICK), "gains must be one of"),
         (ConnectomeRNN(head="poisson", **QUICK), "head must be 'point' or 'gaussian'"),
         (TransformerForecaster(hidden=9, **QUICK), "heads must divide"),
