@@ -106,7 +106,9 @@ def forecasting_task(
     ``"zapbench"`` is the protocol of [1]_: inside each run of the coordinate ``condition`` (or ``epoch``) of time, less
     one bin at either end, the last ``int(0.2 n)`` bins are test, ``int(0.1 n)`` before them validation. Contexts of
     validation and test reach back into what lies before them (targets are never shared). Held-out conditions are
-    scored from their 257th bin on. The scored windows are so the same for every context up to 256.
+    scored from their 257th bin on. The scored windows are so the same for every context up to 256. Each run of a
+    condition is a session of its part (``/{animal}/{condition}``), so that scores are averaged over conditions, as
+    there; their unit is kept with ``scaling="none"``.
 
     References
     ----------
@@ -138,6 +140,8 @@ def forecasting_task(
     recordings = _scaled(recordings, cuts, name, split in ("by_animal", "by_session", "by_study"), scaling)
     names = (*PARTS, HELD_OUT) if zapbench and held_out else PARTS
     parts = {part: _taken(recordings, cuts, part, name) for part in names}
+    if zapbench:
+        parts = {part: _by_condition(taken, split_by) for part, taken in parts.items()}
     about = {
         "context": context,
         "horizons": [int(h) for h in horizons],
@@ -239,6 +243,21 @@ def _taken(recordings: dict[str, xr.Dataset], cuts: dict[str, Cuts], part: str, 
         seen = piece[name].notnull().any(TIME).to_numpy()
         if seen.any():
             out[path] = piece if seen.all() else piece.isel({NODE: seen})
+    return out
+
+
+def _by_condition(recordings: dict[str, xr.Dataset], name: str) -> dict[str, xr.Dataset]:
+    """Every run of a condition as a session of its own, so that scores are averaged over conditions."""
+    out: dict[str, xr.Dataset] = {}
+    for path, rec in recordings.items():
+        label = rec[name].to_numpy().astype(np.str_)
+        ends = np.append(np.flatnonzero(label[1:] != label[:-1]) + 1, label.size).tolist()
+        for first, end in zip([0, *ends[:-1]], ends, strict=True):
+            animal, _, session = path.partition("/")
+            place = f"{animal}/{session} {label[first]}".replace("/ ", "/")
+            while place in out:
+                place += " again"
+            out[place] = rec.isel({TIME: slice(first, end)})
     return out
 
 

@@ -8,6 +8,7 @@ from forecasting_studies import NAMES, animals, recording, wiring
 from hypothesis import given, settings
 
 from dynome import schema, study
+from dynome.dynamics import RidgeVAR
 from dynome.dynamics.forecasting.series import stacked
 from dynome.dynamics.forecasting.windows import origins
 from dynome.errors import InputError, SchemaError
@@ -79,6 +80,8 @@ def test_what_happens_in_the_test_changes_neither_training_nor_scales(split):
         touched = np.isin(rec.time, list(later.get(path, ())))
         parts[path] = rec.assign(activity=rec.activity.where(~touched[:, None], 1e3).assign_attrs(rec.activity.attrs))
     other = forecasting_task(study.build(parts), split=split, random_state=0, **SMALL)
+    fits = [RidgeVAR(2).fit(one.train, one.validation).results_ for one in (task, other)]
+    assert fits[0].equals(fits[1])
     assert other.train.identical(task.train)
     assert other.validation.identical(task.validation)
     for path, rec in study.sessions(task.test).items():
@@ -248,9 +251,8 @@ def test_zapbench_scores_the_windows_that_it_published_whatever_the_context(cont
 
     def counts(part):
         series = stacked(task[part])
-        label = task[f"{part}/fish"]["condition"].to_numpy()[origins(series)]
-        names, first, found = np.unique(label, return_index=True, return_counts=True)
-        return dict(zip(names[np.argsort(first)].tolist(), found[np.argsort(first)].tolist(), strict=True))
+        found = np.bincount(series.session[origins(series)])
+        return {path.removeprefix("fish/"): n for path, n in zip(series.sessions, found.tolist(), strict=True)}
 
     assert list(counts("test").values()) == [98, 323, 99, 231, 86, 165, 99, 88]
     assert sum(counts("test").values()) == 1189
@@ -258,6 +260,16 @@ def test_zapbench_scores_the_windows_that_it_published_whatever_the_context(cont
     assert "taxis" not in counts("train")
     aimed = [samples(task, part)[1] for part in (*PARTS, "held_out")]
     assert sum(map(len, aimed)) == len(set.union(*aimed))
+
+
+def test_conditions_that_return_are_sessions_of_their_own():
+    label = np.repeat(["a", "b", "a"], 100)
+    rec = recording(0, 300).assign_coords(epoch=("time", label))
+    task = forecasting_task(study.build({"fish/day 1": rec}), split="zapbench", horizons=(1, 2))
+    assert set(study.sessions(task.train)) == {"fish/day 1 a", "fish/day 1 b", "fish/day 1 a again"}
+    for path, part in study.sessions(task.train).items():
+        assert part.sizes["time"] == 98 - 9 - 19
+        assert (part["scale"] == task["test"][path]["scale"]).all()
 
 
 def test_all_arguments_are_told_at_once():
