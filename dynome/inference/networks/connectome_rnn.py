@@ -69,9 +69,10 @@ class ConnectomeRNN(NetworkForecaster):
               + \sum_j n'_{ij} g'_{c(i) c(j)} (v_j - v_i) + d_i \cdot u
 
     with counts n, signs s, and gains :math:`g > 0` of pairs of types [1]_, one for each sign; where a sign is not
-    known, the gain of the pair may have either. Values are standardized activity. The network runs through the context, where each node that
-    was observed is drawn towards its value (how much is learnt), and then by itself; nodes that were not observed are
-    simulated. A step is exponential Euler, stable for every time constant; the loss is that of all horizons.
+    known, the gain of the pair may have either. Values are standardized activity. The network runs through the context,
+    where each node that was observed is drawn towards its value (how much is learnt), and then by itself; nodes that
+    were not observed are simulated. A step is exponential Euler, stable for every time constant; the loss is that of
+    all horizons.
 
     References
     ----------
