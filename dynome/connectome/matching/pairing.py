@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
-from dynome import labels, progress, schema
+from dynome import progress
 from dynome import seeds as streams
 from dynome.connectome import edge_table, node_table
-from dynome.connectome.grouping import group_labels
 from dynome.connectome.matching.assignment import Assignment, Relation, assigned, random_start
+from dynome.connectome.matching.relations import (
+    WeightScale,
+    edge_types_of,
+    known_partners,
+    padded,
+    relation_of,
+    sides_of,
+    weights_of,
+)
 from dynome.connectome.metrics.adjacency import EdgeType
-from dynome.connectome.weight_matrix import weight_matrix_of
-from dynome.errors import InputError, Problems, listed
+from dynome.errors import InputError, listed
 from dynome.labels import StrArray
 from dynome.schema import NODE
 from dynome.units import DIMENSIONLESS
 
 Floats = NDArray[np.float64]
-WeightScale = Literal["log", "count", "binary"]
-_sparse = 0.1  # density below which sparse products are quicker
 
 
 def match_nodes(
@@ -88,13 +91,13 @@ def match_nodes(
     ['w', 'x', 'y', 'z']
     """
     _check(weight, n_starts, max_iter)
-    types = [_edge_types(c, edge_type) for c in (one, other)]
+    types = [edge_types_of(c, edge_type) for c in (one, other)]
     shared = [name for name in types[0] if name in types[1]]
     n = max(one.sizes[NODE], other.sizes[NODE])
     relations = [
-        _relation(*(_padded(_weights(c, name, weight), n) for c in (one, other)), crossing=False) for name in shared
+        relation_of(*(padded(weights_of(c, name, weight), n) for c in (one, other)), crossing=False) for name in shared
     ]
-    known = _known(seeds or {}, one[NODE].to_numpy(), other[NODE].to_numpy())
+    known = known_partners(seeds or {}, one[NODE].to_numpy(), other[NODE].to_numpy())
     kept = [r for r in relations if r is not None]
     if not kept:
         raise InputError(f"the connectomes share no edge type: {listed(types[0])} and {listed(types[1])}")
@@ -149,23 +152,23 @@ def match_sides(
     ['AVAR', 'AVBR', 'AVDR']
     """
     _check(weight, n_starts, max_iter)
-    where = _sides(edge_table.checked(connectome), side)
+    where = sides_of(edge_table.checked(connectome), side)
     left, right = np.flatnonzero(where == "left"), np.flatnonzero(where == "right")
     if not left.size or not right.size:
         found = listed(sorted(set(where.tolist())))
         raise InputError(f'side must say "left" or "right" of some nodes each, found {found}')
     n = max(left.size, right.size)
     kept: list[Relation] = []
-    for name in _edge_types(connectome, edge_type):
-        w = _weights(connectome, name, weight)
+    for name in edge_types_of(connectome, edge_type):
+        w = weights_of(connectome, name, weight)
         pairs = [(w[np.ix_(left, left)], w[np.ix_(right, right)], False)]
         pairs += [(w[np.ix_(left, right)], w[np.ix_(right, left)], True)] if crossing else []
-        found_relations = [_relation(_padded(a, n), _padded(b, n), crossing=c) for a, b, c in pairs]
+        found_relations = [relation_of(padded(a, n), padded(b, n), crossing=c) for a, b, c in pairs]
         kept += [r for r in found_relations if r is not None]
     if not kept:
         raise InputError("no edge type has edges on both sides; choose others with edge_type=...")
     names = connectome[NODE].to_numpy()
-    known = _known(seeds or {}, names[left], names[right])
+    known = known_partners(seeds or {}, names[left], names[right])
     nodes = node_table.nodes_of(connectome).isel({NODE: left})
     return _searched(kept, known, nodes, names[right], n_starts, max_iter, random_state)
 
@@ -222,59 +225,3 @@ def _check(weight: WeightScale, n_starts: int, max_iter: int) -> None:
     edge_table.check_choice("weight", weight, WeightScale)
     if n_starts < 1 or max_iter < 1:
         raise InputError(f"n_starts and max_iter must be at least 1, got {n_starts} and {max_iter}")
-
-
-def _edge_types(connectome: xr.Dataset, edge_type: EdgeType) -> list[str]:
-    types = schema.edge_types(edge_table.checked(connectome))[0]
-    return types if edge_type is None else [t for t in types if t in edge_table.checked_edge_types(edge_type)]
-
-
-def _weights(connectome: xr.Dataset, name: str, scale: WeightScale) -> Floats:
-    dense = weight_matrix_of(connectome, name).weight.toarray()
-    if (bad := int((dense < 0).sum())) > 0:
-        raise InputError(f'matching needs weights >= 0, found {bad} negative; use weight="binary" on absolute values')
-    if scale == "count":
-        return dense
-    scaled: Floats = np.log1p(dense) if scale == "log" else (dense > 0).astype(np.float64)
-    return scaled
-
-
-def _padded(matrix: Floats, n: int) -> Floats:
-    out = np.zeros((n, n))
-    out[: matrix.shape[0], : matrix.shape[1]] = matrix
-    return out
-
-
-def _relation(one: Floats, other: Floats, *, crossing: bool) -> Relation | None:
-    """Scaled such that identical graphs have an objective of 1; None where there is nothing to compare."""
-    size = float(np.sqrt(np.linalg.norm(one) * np.linalg.norm(other)))
-    if not size:
-        return None
-    sparse = max(np.count_nonzero(one), np.count_nonzero(other)) < _sparse * one.size
-    if sparse:
-        return Relation(csr_array(one / size), csr_array(other / size), crossing)
-    return Relation(one / size, other / size, crossing)
-
-
-def _known(pairs: Mapping[str, str], one: StrArray, other: StrArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    problems = Problems("cannot use these seeds")
-    ends = []
-    for what, given, names in (("seeds", list(pairs), one), ("partners of seeds", list(pairs.values()), other)):
-        place = labels.positions(labels.as_labels(given), names) if given else np.zeros(0, dtype=np.int64)
-        if (place < 0).any():
-            problems.add(f"{what} must name nodes, found unknown {listed(np.array(given)[place < 0].tolist())}")
-        if np.unique(place).size < place.size:
-            problems.add(f"{what} must name each node once, found {listed(labels.duplicates(labels.as_labels(given)))}")
-        ends.append(place)
-    problems.raise_if_any(InputError)
-    return ends[0], ends[1]
-
-
-def _sides(connectome: xr.Dataset, side: str | ArrayLike | xr.DataArray) -> StrArray:
-    if not isinstance(side, str) and not isinstance(side, xr.DataArray):
-        values = np.asarray(side)
-        if values.shape == (connectome.sizes[NODE],):  # nodes in the middle have no side
-            return values.astype(np.str_)
-    if isinstance(side, str) and side in connectome.coords:
-        return connectome[side].to_numpy().astype(np.str_)
-    return group_labels(connectome, side)
