@@ -87,8 +87,8 @@ def null_connectome(
     -----
     Each pair of cell types is a graph of its own, which swaps sample evenly [1]_; many types with few nodes leave
     little to swap. Lengths are kept to the width of a bin: a swap must leave both bins as full as they were [2]_, which
-    most do not, so that "distance" takes some hundred times as long as "degree". In small or dense graphs many swaps
-    are refused: compare the edges with the real ones if it matters how much is forgotten.
+    most do not, so that "distance" takes several times as long as "degree". Where wires are short or graphs are small
+    or dense, many swaps are refused: compare the edges with the real ones if it matters how much is forgotten.
 
     References
     ----------
