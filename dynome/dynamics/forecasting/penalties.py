@@ -46,12 +46,13 @@ def penalty_curve(errors: Curve, train: Sequence[Design], held: Sequence[Design]
     Returns
     -------
     (n_penalty, n_horizon)
-        NaN where nothing could be compared.
+        NaN where nothing could be compared, as when a recording is too short to leave a block out.
     """
-    if held:
-        square, number = errors(train, held)
-    else:
-        square, number = np.sum([errors(*_fold(train, k, reach)) for k in range(_FOLDS)], axis=0)
+    pairs = [(train, held)] if held else [_fold(train, k, reach) for k in range(_FOLDS)]
+    found = [errors(kept, left_out) for kept, left_out in pairs if kept and left_out]
+    if not found:
+        return np.full((len(PENALTIES), train[0].y.shape[1]), np.nan)
+    square, number = np.sum(found, axis=0)
     return np.where(number > 0, square / np.maximum(number, 1), np.nan)
 
 
@@ -61,7 +62,7 @@ def squared(said: Array, y: Array) -> tuple[Array, Array]:
     return np.nansum(error**2, axis=(0, 2)), np.isfinite(error).sum(axis=(0, 2)).astype(np.float64)
 
 
-def _fold(train: Sequence[Design], fold: int, reach: int) -> tuple[list[Design], list[Design]]:
+def _fold(train: Sequence[Design], fold: int, reach: int) -> tuple[Sequence[Design], Sequence[Design]]:
     kept, held = [], []
     for part in train:
         n = part.y.shape[0]

@@ -29,6 +29,7 @@ from dynome.schema import HORIZON, LAG, NODE, SOURCE, TARGET
 Array = NDArray[np.float64]
 
 _USUAL = 3
+_MOST_GB = 32
 
 
 class Model(NamedTuple):
@@ -141,6 +142,7 @@ class RidgeVAR(Forecaster):
         n_lags, reach = checked_lags(self.n_lags, _USUAL, series), series.context + max(series.horizons)
         self._check_penalty()
         by, axis = standard(series), np.flatnonzero(series.recorded.any(axis=0))
+        _check_size(n_lags * axis.size, axis.size * len(series.horizons))
         support = supported(self.support, wiring, series.nodes[axis])
         train = designs(series, n_lags, by, axis)
         held = [] if validation is None else designs(validation, n_lags, by, axis)
@@ -180,6 +182,16 @@ class RidgeVAR(Forecaster):
         )
         if not ok:
             raise InputError(f'penalty must be "auto" or a number above 0, got {self.penalty!r}')
+
+
+def _check_size(n_predictors: int, n_targets: int) -> None:
+    """Refuse what would not fit into the memory of an ordinary machine."""
+    need = 8 * n_predictors * (n_predictors + n_targets) / 1e9
+    if need > _MOST_GB:
+        raise InputError(
+            f"RidgeVAR on {n_predictors} predictors and {n_targets} targets needs about {need:.0f} GB, more than "
+            f"{_MOST_GB}; take fewer nodes, lags or horizons, or AR"
+        )
 
 
 def supported(support: Any, wiring: xr.Dataset | None, nodes: NDArray[Any]) -> NDArray[np.bool_]:

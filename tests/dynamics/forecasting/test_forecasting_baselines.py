@@ -7,6 +7,7 @@ import xarray as xr
 from dynome import connectome, schema, study
 from dynome.dynamics import AR, MeanForecast, Persistence, RidgeVAR
 from dynome.dynamics.forecasting.lags import features, lagged, of_lags, standard
+from dynome.dynamics.forecasting.ridge_var import _check_size
 from dynome.dynamics.forecasting.series import stacked
 from dynome.dynamics.forecasting.tallies import skill, tallied
 from dynome.dynamics.forecasting.windows import origins, targets
@@ -252,6 +253,18 @@ def test_the_penalty_is_chosen_on_the_validation_part_where_there_is_one():
     np.testing.assert_allclose(chosen.penalty, best)
     fixed = RidgeVAR(2, penalty=3.0).fit(train, held).results_
     assert (fixed.penalty == 3).all()
+
+
+@pytest.mark.parametrize("model", [AR(2), RidgeVAR(2)], ids=repr)
+@pytest.mark.parametrize("n_time", [7, 9, 20])
+def test_recordings_too_short_to_leave_a_block_out_are_fitted_all_the_same(model, n_time):
+    data = part([activity(sparse_matrix(), n_time, 0)], context=4, horizons=(1, 3))
+    assert np.isfinite(model.fit(data).predict(data).forecast).all()
+
+
+def test_more_nodes_than_memory_holds_are_refused_before_they_are_tried():
+    with pytest.raises(InputError, match=r"needs about .* GB, more than 32; take fewer nodes"):
+        _check_size(215_163, 2_295_072)
 
 
 def test_intervals_hold_what_they_promise():
