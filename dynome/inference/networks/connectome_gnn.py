@@ -160,10 +160,12 @@ class ConnectomeGNN(NetworkForecaster):
         from dynome.connectome.layers.message_graphs import message_graph
 
         nodes = about[NODE].to_numpy()
-        if WIRING not in about.children:
-            return message_graph(([], []), nodes)
-        wiring = wiring_of_edges(about[WIRING].to_dataset(), nodes)
-        return message_graph(wiring, nodes, edge_type=self.edge_types, weight=self.weight)
+        if WIRING in about.children:
+            wiring = wiring_of_edges(about[WIRING].to_dataset(), nodes)
+            graph = message_graph(wiring, nodes, edge_type=self.edge_types, weight=self.weight)
+            if graph.relations:
+                return graph
+        return message_graph(([], []), nodes)  # no edge: one relation, as layers expect
 
     def _network(self, about: xr.DataTree, generator: torch.Generator) -> nn.Module:
         from dynome.inference.networks.graph_network import GraphNetwork, GraphSizes

@@ -26,6 +26,8 @@ from dynome.training.loops import Plan, Training, trained
 
 Integers = NDArray[np.int64]
 
+_CHUNK, _NODE_WINDOWS = 128, 1 << 21  # windows, and nodes times windows, that are forecast together
+
 
 class Batch(NamedTuple):
     """Windows that go through the network together.
@@ -190,6 +192,12 @@ def fingerprint(settings: dict[str, Any], *arrays: NDArray[Any]) -> str:
         digest.update(str((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).data if array.size else b"")
     return digest.hexdigest()
+
+
+def in_chunks(origin: Integers, n_nodes: int) -> list[Integers]:
+    """Windows in parts that are forecast together, fewer where there are many nodes."""
+    size = min(_CHUNK, max(1, _NODE_WINDOWS // max(n_nodes, 1)))
+    return np.split(origin, np.arange(size, origin.size, size))
 
 
 def targets_of(views: Views, batch: Batch, horizons: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dynome.connectome.layers.message_graphs import MessageGraph
 from dynome.dynamics.forecasting.series import Series
-from dynome.inference.networks.fitting import Batch
+from dynome.inference.networks.fitting import Batch, in_chunks
 from dynome.inference.networks.graph_network import GraphView
 from dynome.inference.networks.subgraphs import restricted
 from dynome.inference.networks.tables import Table, groups, mixed, observed
@@ -20,7 +20,6 @@ from dynome.inference.networks.tables import Table, groups, mixed, observed
 Integers = NDArray[np.int64]
 
 _STRETCH = 32  # neighbouring windows of a batch
-_CHUNK = 128  # windows that are forecast together
 
 
 class GraphViews:
@@ -64,7 +63,7 @@ class GraphViews:
         for seen, at in groups(self.seen[origin]):
             sends = np.ones_like(seen) if self.hidden_nodes else seen
             if rng is None:
-                parts = np.split(origin[at], np.arange(_CHUNK, at.size, _CHUNK))
+                parts = in_chunks(origin[at], everything.size)
                 found += [Batch(part, everything, sends) for part in parts]
             elif seen.any():
                 nodes = everything[sends]

@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynome.dynamics.forecasting.series import Series
-from dynome.inference.networks.fitting import Batch
+from dynome.inference.networks.fitting import Batch, in_chunks
 from dynome.inference.networks.tables import Table, mixed
 
 Integers = NDArray[np.int64]
-
-_CHUNK = 128  # windows that are forecast together
 
 
 class PopulationView(NamedTuple):
@@ -58,7 +56,7 @@ class PopulationViews:
         nodes = np.arange(self.series.nodes.size)
         sends = np.ones(nodes.size, dtype=bool)
         if rng is None:
-            return [Batch(part, nodes, sends) for part in np.split(origin, np.arange(_CHUNK, origin.size, _CHUNK))]
+            return [Batch(part, nodes, sends) for part in in_chunks(origin, nodes.size)]
         if self.most is not None and origin.size > self.most:
             origin = np.sort(rng.choice(origin, self.most, replace=False))
         return [Batch(part, nodes, sends) for part in mixed(origin, 1, self.batch_size, rng)]

@@ -227,6 +227,15 @@ def test_another_wiring_gives_other_forecasts(model, task):
     assert float(abs(a - b).max()) > 1e-4
 
 
+@pytest.mark.parametrize(
+    "model", [ConnectomeGNN("relation", **SMALL), ConnectomeGNN("gat", **SMALL), ConnectomeRNN(**QUICK)], ids=named
+)
+def test_a_wiring_without_edges_is_one_too(model, task, tmp_path):
+    empty = model.with_wiring(wiring_of(task.train).isel(edge=slice(0, 0))).fit(task.train)
+    loaded = type(model).load(empty.save(tmp_path / "empty.zarr"))
+    xr.testing.assert_identical(loaded.predict(task.test), empty.predict(task.test))
+
+
 def test_a_model_on_another_wiring_does_not_share_the_checkpoint(task):
     model = ConnectomeGNN(checkpoint="c.npz", **SMALL)
     assert model.with_wiring(wiring_of(task.train)).checkpoint is None
