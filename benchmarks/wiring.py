@@ -1,6 +1,6 @@
 """How well is a known wiring found again, on simulated BOLD and on simulated spikes?
 
-    DYNOME_DATA_DIR=... OMP_NUM_THREADS=1 python benchmarks/wiring.py [netsim|spikes|speed ...]
+    DYNOME_DATA_DIR=... OMP_NUM_THREADS=1 python benchmarks/wiring.py [netsim|spikes|hard|speed ...]
 
 NetSim: 30 subjects of simulation 3 (15 nodes, 200 volumes, one graph), scored subject by subject; intervals by
 bootstrap over subjects. Spikes: `make_spikes` with 50 neurons and 60 s, three networks for each setting, all neurons
@@ -88,6 +88,43 @@ def spikes() -> None:
             )
 
 
+def hard() -> None:
+    """Ten seconds instead of sixty; and four hidden hubs, each of which drives half of the 46 recorded neurons."""
+    fewer = {name: options for name, options in SPIKES.items() if name != "learnt_graph"}
+    for what in ("ten seconds", "hidden hubs", "the same hubs, recorded"):
+        tables = []
+        for seed in range(N_NETWORKS):
+            if what == "ten seconds":
+                data = dy.datasets.make_spikes(n_time=2000, random_state=seed)
+            else:
+                data = dy.datasets.make_spikes(wiring=with_hubs(seed), random_state=seed)
+                if what == "hidden hubs":
+                    seen = data["animal_1"].to_dataset().isel(node=slice(4, None))
+                    data = dy.study.build({"animal_1": seen}, dy.study.connectome(data))
+            tables.append(dy.inference.compare_connectivity(data, methods=fewer, n_bootstrap=1).isel(animal=0))
+        mean = (sum(tables[1:], tables[0]) / len(tables)).sel(edges="directed")
+        print(f"\n{what}, AUPRC by chance {shown(float(mean.auprc_chance[0]))}\n")
+        print("| method | AUROC | AUPRC | direction | sign |\n|---|---|---|---|---|")
+        for name in mean.estimator.to_numpy():
+            row = mean.sel(estimator=name)
+            cells = [shown(float(row[k])) for k in ("auroc", "auprc", "direction_accuracy", "sign_accuracy")]
+            print("|", " | ".join([name, *cells]), "|", flush=True)
+
+
+def with_hubs(seed: int) -> xr.Dataset:
+    """50 neurons with a tenth of all pairs connected, of which the first four excite half of the others."""
+    rng = np.random.default_rng(seed)
+    weight = (rng.random((50, 50)) < 0.1) * rng.uniform(0.5, 1.5, (50, 50))
+    weight[:4] = 0.0
+    weight[:4, 4:] = (rng.random((4, 46)) < 0.5) * 1.5
+    np.fill_diagonal(weight, 0.0)
+    source, target = np.nonzero(weight)
+    sign = np.where(np.arange(50) < 40, 1, -1)[source]
+    names = np.array([f"n{k:02d}" for k in range(50)])
+    edges = {"source": names[source], "target": names[target], "weight": weight[source, target], "sign": sign}
+    return dy.connectome.from_edges(edges, node=names, units="1")
+
+
 def speed() -> None:
     """All pairs of 100 nodes over 2,000 bins, 3 lags: the least of 3 rounds."""
     rng = np.random.default_rng(0)
@@ -117,5 +154,5 @@ def speed() -> None:
 
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or ("netsim", "spikes", "speed"):
-        {"netsim": netsim, "spikes": spikes, "speed": speed}[part]()
+    for part in sys.argv[1:] or ("netsim", "spikes", "hard", "speed"):
+        {"netsim": netsim, "spikes": spikes, "hard": hard, "speed": speed}[part]()

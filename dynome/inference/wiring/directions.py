@@ -43,7 +43,8 @@ def patel(sample: Sample, *, threshold: float | None = None) -> Array:
     Notes
     -----
     In Patel's ascendancy the node that is active more often leads. In BOLD it is the other way round: the effect has
-    the cause's activity and other activity besides. This sign is that of the comparison on simulated BOLD.
+    the cause's activity and other activity besides. This sign is that of public code for BOLD, and the one that is
+    right more often on NetSim.
 
     References
     ----------
