@@ -156,9 +156,9 @@ def triads() -> list[str]:
         print("\n".join(lines[-15:]), flush=True)
     lines += [
         "",
-        "Milo et al. (Science 2002) and Varshney et al. (PLoS Comput Biol 2011) report feed-forward triangles (030T) in excess in",
-        "the worm's chemical wiring. So do nulls that keep mutual edges (z = 23); nulls that keep degrees only lose the mutual edges,",
-        "of which the worm has many, and then the same triangle seems rare.",
+        "Milo et al. (Science 2002) report feed-forward triangles (030T) in excess in the worm's wiring; so do null",
+        "connectomes that keep mutual edges (z = 23). Those that keep degrees only lose the mutual edges, of which the",
+        "worm has many, and then the same triangle seems rare.",
     ]
     club = dc.rich_club(worm(True), n_null=100, edge_type="chemical", random_state=0)
     top = club.sel(degree=[30, 45, 60, 75])
@@ -243,7 +243,7 @@ PARTS = {"times": ("Times", times), "triads": ("Triads and rich club", triads), 
 def main() -> None:
     known: dict[str, str] = {}
     if RESULT.exists():
-        known = dict(re.findall(r"(?ms)^## (.*?)\n\n(.*?)(?=^## |\Z)", RESULT.read_text(encoding="utf-8")))
+        known = dict(re.findall(r"(?ms)^## (.*?)\n\n(.*?)(?=^## |\Z)", RESULT.read_text(encoding="utf-8") + "\n"))
     for name in sys.argv[1:] or list(PARTS):
         title, run = PARTS[name]
         known[title] = "\n".join(run()) + "\n\n"
