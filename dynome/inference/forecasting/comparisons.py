@@ -54,8 +54,8 @@ def compare_forecasts(
     Parameters
     ----------
     models : iterable of Forecaster or (name, Forecaster)
-        They are cloned, not changed. Names are unique; without one, a model is called after its class, and with a
-        number if there are several.
+        They are cloned, not changed. Names are unique; without one, a model is called after its class; of several of
+        a class, those that use the wiring are called ``"RidgeVAR (wired)"``, and what is still alike gets a number.
     task : DataTree
         Of `forecasting_task`. Models that stop early or choose a penalty do so on its validation part.
     nulls : int
@@ -166,20 +166,26 @@ def _named(models: Models) -> dict[str, Forecaster]:
     if odd := [model for name, model in pairs if not isinstance(model, Forecaster) or not isinstance(name, str | None)]:
         problems.add(f"models must be forecasters or pairs (name, forecaster), found {listed(map(repr, odd))}")
     problems.raise_if_any(InputError)
-    classes = [type(model).__name__ for name, model in pairs if name is None]
-    met: dict[str, int] = {}
+    names = _class_names([model for name, model in pairs if name is None])
     out: dict[str, Forecaster] = {}
     for name, model in pairs:
-        if name is None:
-            name = type(model).__name__
-            met[name] = met.get(name, 0) + 1
-            if classes.count(name) > 1:
-                name = f"{name} {met[name]}"
+        name = names.pop(0) if name is None else name
         if name in out:
             problems.add(f"names of models must be unique, found {name!r} twice; pass pairs (name, model)")
         out[name] = model
     problems.raise_if_any(InputError)
     return out
+
+
+def _class_names(models: list[Forecaster]) -> list[str]:
+    """Classes of models; where one occurs more than once, told apart by the wiring, and then by numbers."""
+    classes = [type(model).__name__ for model in models]
+    uses = {name: {m.uses_wiring for m, c in zip(models, classes, strict=True) if c == name} for name in classes}
+    told = [
+        f"{name} (wired)" if model.uses_wiring and len(uses[name]) > 1 else name
+        for model, name in zip(models, classes, strict=True)
+    ]
+    return [f"{name} {told[: k + 1].count(name)}" if told.count(name) > 1 else name for k, name in enumerate(told)]
 
 
 def _check(task: object, nulls: int, kinds: Sequence[str], metric: str) -> None:

@@ -252,10 +252,11 @@ def test_a_comparison_is_the_same_for_a_seed(wired):
     assert not np.array_equal(a.nulls.score, other.nulls.score)
 
 
-def test_models_are_not_changed_and_classes_that_repeat_are_numbered(task):
-    models = [AR(1), AR(2), Persistence()]
+def test_models_are_not_changed_and_classes_that_repeat_are_told_apart(task):
+    models = [AR(1), RidgeVAR(1), AR(2), RidgeVAR(1, support=True), Persistence()]
     table = compare_forecasts(models, task, n_bootstrap=0, random_state=0)
-    assert table.scores.model.to_numpy().tolist() == ["AR 1", "AR 2", "Persistence"]
+    names = ["AR 1", "RidgeVAR", "AR 2", "RidgeVAR (wired)", "Persistence"]
+    assert table.scores.model.to_numpy().tolist() == names
     assert not any(hasattr(model, "results_") for model in models)
 
 
