@@ -37,7 +37,7 @@ def attended(graph: MessageGraph, source: Tensor, target: Tensor, edge: Tensor |
     (N, S, H, C)
         Zero for a node without inputs.
     """
-    if source.device.type != "cpu":
+    if source.device.type != "cpu" or torch.compiler.is_compiling():
         return attended_by_torch(graph, source, target, edge, attention)
     out: Tensor = _Attention.apply(source, target, edge, attention, graph)  # type: ignore[no-untyped-call]
     return out
@@ -98,7 +98,7 @@ def _lanes(n: int, n_channels: int, size: int) -> int:
 def attended_by_torch(
     graph: MessageGraph, source: Tensor, target: Tensor, edge: Tensor | None, attention: Tensor
 ) -> Tensor:
-    """`attended` with operations of torch alone, for devices other than the CPU."""
+    """`attended` with operations of torch alone, for devices other than the CPU and for ``torch.compile``."""
     alpha = attention_weights(graph, source, target, edge, attention)
     return torch.zeros_like(source).index_add(0, graph.target, alpha.unsqueeze(-1) * source[graph.source])
 

@@ -202,8 +202,7 @@ def symmetric_weights(graph: MessageGraph, weight: Tensor) -> tuple[Tensor, Tens
         If a weight is negative.
     """
     check_positive(weight)
-    loop = graph.source == graph.target
-    own = weight.new_ones(graph.n_nodes).index_fill(0, graph.target[loop], 0)
+    own = 1 - _totals(graph, (graph.source == graph.target).to(weight.dtype), weight.new_zeros(graph.n_nodes))
     root = _totals(graph, weight, own).rsqrt()
     root = torch.where(root.isinf(), 0, root)
     return root[graph.source] * weight * root[graph.target], own * root * root

@@ -20,6 +20,7 @@ from dynome.errors import InputError
 Kernel: TypeAlias = Literal["auto", "dense", "sparse"]
 
 _FEW_NODES = 2048  # a dense matrix of these takes 16 MB
+_TOO_MANY = 1 << 16
 _DENSE = 0.3  # share of all pairs from which a matrix product is quicker
 
 
@@ -59,8 +60,8 @@ def propagate(
     Raises
     ------
     InputError
-        If the first axis of `x` is not the nodes of the graph, the relation does not exist, or the dense matrix would
-        not fit.
+        If the first axis of `x` is not the nodes of the graph, the relation or the kernel does not exist, or the dense
+        matrix would take more than 16 GB.
 
     Examples
     --------
@@ -73,8 +74,13 @@ def propagate(
     check_features(graph, x)
     used = weights_of(graph, relation) if weight is None else weight
     dense = kernel == "dense" or (kernel == "auto" and prefers_dense(graph))
-    scale = None if own is None else own.to(x.dtype)
-    out: Tensor = _Sum.apply(x.reshape(x.shape[0], -1), used.to(x.dtype), scale, graph, dense)  # type: ignore[no-untyped-call]
+    if dense and graph.n_nodes > _TOO_MANY:
+        raise InputError(f"a dense matrix of {graph.n_nodes} nodes would not fit in memory; use kernel='sparse'")
+    flat, used, scale = x.reshape(x.shape[0], -1), used.to(x.dtype), None if own is None else own.to(x.dtype)
+    if torch.compiler.is_compiling():
+        out = _matrix(graph, used, scale) @ flat if dense else traced_sum(graph, flat, used, scale)
+    else:
+        out = _Sum.apply(flat, used, scale, graph, dense)  # type: ignore[no-untyped-call]
     return out.reshape(x.shape)
 
 
@@ -178,6 +184,12 @@ def summed_by_torch(graph: MessageGraph, x: Tensor, weight: Tensor, own: Tensor 
         torch.sparse_coo_tensor(index, weight, (n, n), is_coalesced=True, check_invariants=False), x
     )
     return out if own is None else out.addcmul_(own.unsqueeze(1), x)
+
+
+def traced_sum(graph: MessageGraph, x: Tensor, weight: Tensor, own: Tensor | None) -> Tensor:
+    """The sums as ``torch.compile`` sees through them: it fuses what is large here, and finds the gradients."""
+    out = torch.zeros_like(x).index_add(0, graph.target, weight.unsqueeze(1) * x[graph.source])
+    return out if own is None else torch.addcmul(out, own.unsqueeze(1), x)
 
 
 def products_by_torch(graph: MessageGraph, x: Tensor, grad: Tensor, chunk: int = 1 << 24) -> Tensor:

@@ -190,3 +190,12 @@ def test_a_layer_is_saved_without_pickle_of_code(name, tmp_path):
     torch.save(first.state_dict(), tmp_path / "weights.pt")
     second.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     torch.testing.assert_close(first(graph(), features(3)), second(graph(), features(3)), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "none"])
+def test_a_compiled_layer_gives_the_same(name):
+    layer, x, found = layer_of(name), features(3), graph()
+    compiled = torch.compile(layer, backend="aot_eager")
+    ours, theirs = layer(found, x), compiled(found, x)
+    torch.testing.assert_close(theirs, ours, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(gradients(theirs, x)[0], gradients(ours, x)[0], atol=1e-4, rtol=1e-4)

@@ -107,6 +107,11 @@ def test_wrong_features_are_refused():
         propagate(graph(), torch.zeros(N, S, 1), kernel="csr")
 
 
+def test_a_matrix_that_cannot_fit_is_refused():
+    with pytest.raises(InputError, match="dense matrix of 100000 nodes would not fit"):
+        propagate(message_graph(([0], [1]), nodes=100_000), torch.zeros(100_000, 1), kernel="dense")
+
+
 def test_empty_graphs_and_no_snapshots_pass():
     none = np.zeros(0, dtype=int)
     assert propagate(message_graph((none, none), nodes=2), torch.ones(2, 3, 4)).eq(0).all()
