@@ -57,7 +57,7 @@ ABOUT: Mapping[str, About] = {
     "var": About("regressions", "autoregressive coefficient, summed over lags", "1", True, True),
     "transfer_entropy": About("entropies", "transfer entropy", "nat", True, False),
     "glm": About("couplings", "coupling of a GLM", "1", True, True),
-    "learnt_graph": About("learnt_graph", "learnt adjacency", "1", True, True),
+    "learnt_graph": About("adjacency_network", "learnt adjacency", "1", True, True),
     "patel": About("directions", "Patel's kappa, laid on its directions by tau", "1", True, False),
     "likelihood_ratio": About("directions", "strength, laid on its directions by likelihood", "1", True, False),
 }
