@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
+from scipy.stats import rankdata
 
 from dynome import seeds
 from dynome.errors import InputError
@@ -147,7 +147,14 @@ def _ranked(edge: NDArray[np.bool_], rank: Array) -> tuple[float, float, float]:
     """AUROC, average precision and its chance level; NaN where there is nothing to tell apart."""
     if not edge.any() or edge.all():
         return np.nan, np.nan, float(edge.mean()) if edge.size else np.nan
-    return float(roc_auc_score(edge, rank)), float(average_precision_score(edge, rank)), float(edge.mean())
+    n_edge = int(edge.sum())
+    above = rankdata(rank)[edge].mean() - (n_edge + 1) / 2
+    order = np.argsort(-rank, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(rank[order])), rank.size - 1)  # of each run of equal ranks
+    found = np.cumsum(edge[order])[last]
+    precision = found / (last + 1)
+    average = (np.diff(found, prepend=0) * precision).sum() / n_edge
+    return float(above / (edge.size - n_edge)), float(average), float(edge.mean())
 
 
 def _direction(rank: Array, edge: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:

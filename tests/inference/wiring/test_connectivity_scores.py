@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dynome.connectome import from_edges
 from dynome.datasets import make_spikes
@@ -69,6 +70,19 @@ def test_scores_go_by_label(seed, order):
         connectivity_scores(guess, true).drop_vars("node"),
         connectivity_scores(guess.sel(source=order, target=order), true).drop_vars("node"),
     )
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), step=st.sampled_from([0.0, 0.5, 2.0]))
+def test_both_areas_are_those_of_scikit_learn(seed, step):
+    guess, true = pair(seed)
+    if step:
+        guess = guess.copy(data=np.round(guess / step) * step)  # ties
+    off = ~np.eye(6, dtype=bool)
+    edge, rank = true.to_numpy()[off] != 0, np.abs(guess.to_numpy()[off])
+    scores = connectivity_scores(guess, true).sel(edges="directed")
+    assert float(scores.auroc) == pytest.approx(roc_auc_score(edge, rank))
+    assert float(scores.auprc) == pytest.approx(average_precision_score(edge, rank))
 
 
 def test_noise_is_at_chance():
