@@ -56,20 +56,18 @@ def worms(split: str, nulls: int, seed: int) -> xr.DataTree:
         study, wiring, context=16, horizons=(1, 3, 10, 32), split=split, fractions=fractions, random_state=seed
     )
     infer = dy.inference
+    if nulls:
+        gnn = infer.ConnectomeGNN(layer="signed", hidden=16, n_layers=1, random_state=seed)
+        models = [("ridge VAR", dy.dynamics.RidgeVAR()), ("ridge VAR, wiring", dy.dynamics.RidgeVAR(support=True))]
+        models = [*models, ("GNN signed, small", gnn)]
+        return infer.compare_forecasts(models, task, nulls=nulls, null=["degree", "empty"], random_state=seed)
     others = [
+        ("GNN signed, small", infer.ConnectomeGNN(layer="signed", hidden=16, n_layers=1, random_state=seed)),
         ("ConnectomeRNN", infer.ConnectomeRNN(random_state=seed)),
         ("GRU, no graph", infer.RecurrentForecaster(random_state=seed)),
         ("transformer, no graph", infer.TransformerForecaster(random_state=seed)),
     ]
-    models = [*linear(), *networks(seed), *others]
-    return (
-        infer.compare_forecasts(models, task, random_state=seed) if not nulls else with_nulls(models, task, nulls, seed)
-    )
-
-
-def with_nulls(models: list[tuple[str, object]], task: xr.DataTree, nulls: int, seed: int) -> xr.DataTree:
-    """All models once, and nulls for the two that are refitted quickly."""
-    return dy.inference.compare_forecasts(models, task, nulls=nulls, null=["degree", "empty"], random_state=seed)
+    return infer.compare_forecasts([*linear(), *networks(seed), *others], task, random_state=seed)
 
 
 def simulated(nulls: int, seed: int) -> xr.DataTree:
