@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-class Advance(Protocol):
+class _Advance(Protocol):
     """Moves a bar on by some steps; a note, such as a loss, is shown beside what is being done."""
 
     def __call__(self, steps: float, note: str = "") -> None:
@@ -53,7 +53,7 @@ def show(stream: TextIO | None = None) -> Iterator[Progress]:
 
 
 @contextmanager
-def task(description: str, total: float | None = None) -> Iterator[Advance]:
+def task(description: str, total: float | None = None) -> Iterator[_Advance]:
     """One piece of work; yields a function that advances it by a number of steps, and may say how it goes.
 
     Parameters

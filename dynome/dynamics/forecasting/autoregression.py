@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dynome.dynamics.forecasting import self_regressions
 from dynome.dynamics.forecasting.contract import Fitted, Forecaster
-from dynome.dynamics.forecasting.designs import designs, with_one
+from dynome.dynamics.forecasting.designs import session_designs, with_one
 from dynome.dynamics.forecasting.lags import Standard, checked_lags, lagged, of_lags, standard, standard_variables
 from dynome.dynamics.forecasting.persistence import no_iterations
 from dynome.dynamics.forecasting.self_regressions import SelfRegressions
@@ -66,8 +66,8 @@ class AR(Forecaster):
     def _fit(self, series: Series, validation: Series | None, wiring: xr.Dataset | None, seed: int) -> Fitted:
         n_lags = checked_lags(self.n_lags, _USUAL, series)
         by, axis = standard(series), np.flatnonzero(series.recorded.any(axis=0))
-        train = designs(series, n_lags, by, axis)
-        held = [] if validation is None else designs(validation, n_lags, by, axis)
+        train = session_designs(series, n_lags, by, axis)
+        held = [] if validation is None else session_designs(validation, n_lags, by, axis)
         model = self_regressions.fitted(train, held, axis.size, series.context + max(series.horizons))
         coefficient = on_lags(model, by, axis)
 

@@ -32,7 +32,7 @@ class Design(NamedTuple):
     y: Array
 
 
-def designs(series: Series, n_lags: int, by: Standard, axis: NDArray[np.int64]) -> list[Design]:
+def session_designs(series: Series, n_lags: int, by: Standard, axis: NDArray[np.int64]) -> list[Design]:
     """All windows of a series, in blocks that fit into memory, none with windows of two sessions.
 
     Parameters

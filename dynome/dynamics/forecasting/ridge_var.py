@@ -14,7 +14,7 @@ from dynome import labels
 from dynome.dynamics.forecasting import self_regressions
 from dynome.dynamics.forecasting.autoregression import kept_standard, on_lags
 from dynome.dynamics.forecasting.contract import Fitted, Forecaster
-from dynome.dynamics.forecasting.designs import Design, designs, with_one
+from dynome.dynamics.forecasting.designs import Design, session_designs, with_one
 from dynome.dynamics.forecasting.lags import Standard, checked_lags, lagged, of_lags, standard, standard_variables
 from dynome.dynamics.forecasting.penalties import PENALTIES, chosen, penalty_curve
 from dynome.dynamics.forecasting.persistence import no_iterations
@@ -144,8 +144,8 @@ class RidgeVAR(Forecaster):
         by, axis = standard(series), np.flatnonzero(series.recorded.any(axis=0))
         _check_size(n_lags * axis.size, axis.size * len(series.horizons))
         support = supported(self.support, wiring, series.nodes[axis])
-        train = designs(series, n_lags, by, axis)
-        held = [] if validation is None else designs(validation, n_lags, by, axis)
+        train = session_designs(series, n_lags, by, axis)
+        held = [] if validation is None else session_designs(validation, n_lags, by, axis)
         own = self_regressions.fitted(train, held, axis.size, reach)
 
         def held_errors(train: Sequence[Design], held: Sequence[Design]) -> Array:

@@ -92,9 +92,10 @@ def forecasting_task(
     ------
     InputError
         With every problem: unknown split, too few animals, contexts longer than a session, unequal sampling
-        intervals, no labelled node, labels that the connectome does not know.
+        intervals, no labelled node.
     SchemaError
-        If `study` or `connectome` is not valid.
+        If `study` or `connectome` is not valid, or a recording shares no label with the connectome. Single labels that
+        the connectome does not know are taken: these nodes have no inputs.
 
     Notes
     -----

@@ -12,11 +12,10 @@ from torch.nn.functional import softplus
 
 from dynome import seeds
 from dynome.errors import InputError
-from dynome.inference.wiring.samples import Sample, stretches
+from dynome.inference.wiring.next_bins import log_rate, next_bin_loss, next_bin_windows
+from dynome.inference.wiring.samples import Sample
 
 Array = NDArray[np.float64]
-
-_highest = 4.0  # log rate beyond which the Poisson mean goes on straight, so that no step overflows
 
 
 class LearntGraph(nn.Module):
@@ -93,7 +92,7 @@ def learnt_graph(
         Signed: the effect of a standard deviation of the message, in units of the target's own noise.
     """
     _check(n_lags, sparsity, hidden, n_steps, batch_size, learning_rate)
-    past, present = _windows(sample, n_lags)
+    past, present = next_bin_windows(sample, n_lags)
     n_bin, n_node = present.shape
     scale = present.mean(0).sqrt() if sample.counts else torch.ones(n_node)
     seed = seeds.resolve(random_state)
@@ -101,14 +100,14 @@ def learnt_graph(
     network = LearntGraph(n_node, n_lags, hidden, rng)
     if sample.counts:
         with torch.no_grad():
-            network.bias.copy_(present.mean(0).log())
+            network.bias.copy_(log_rate(present))
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     threshold = sparsity * scale / math.sqrt(n_bin)
     for step in range(n_steps):
         rate = learning_rate * 0.5 * (1 + math.cos(math.pi * step / n_steps))
         optimizer.param_groups[0]["lr"] = rate
         rows = slice(None) if n_bin <= batch_size else torch.randperm(n_bin, generator=rng)[:batch_size]
-        loss = _loss(network(past[:, rows]), present[rows], sample.counts)
+        loss = next_bin_loss(network(past[:, rows]), present[rows], sample.counts)
         optimizer.zero_grad()
         (loss + (network.adjacency.abs() * threshold).sum()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -129,24 +128,3 @@ def _check(n_lags: int, sparsity: float, hidden: int, n_steps: int, batch_size: 
             "learnt_graph: batch_size must be at least 16, sparsity finite and not negative, learning_rate positive, "
             f"got {batch_size}, {sparsity:g}, {learning_rate:g}"
         )
-
-
-def _windows(sample: Sample, n_lags: int) -> tuple[Tensor, Tensor]:
-    """The past (n_lags, n_bin, n_node), newest first, standardised; and the present (n_bin, n_node)."""
-    past, present = [], []
-    for bins in stretches(sample):
-        x, y = sample.scaled[bins], (sample.values if sample.counts else sample.scaled)[bins]
-        view = np.lib.stride_tricks.sliding_window_view(x[:-1], n_lags, axis=0)
-        past.append(view[..., ::-1].transpose(2, 0, 1))
-        present.append(y[n_lags:])
-    joined = (np.concatenate(past, axis=1), np.concatenate(present))
-    return torch.from_numpy(joined[0].astype(np.float32)), torch.from_numpy(joined[1].astype(np.float32))
-
-
-def _loss(eta: Tensor, present: Tensor, counts: bool) -> Tensor:
-    """Negative log likelihood a bin, summed over nodes."""
-    if not counts:
-        return 0.5 * (present - eta).square().sum(1).mean()
-    low = eta.clamp(max=_highest)
-    mean = low.exp() * (1 + (eta - low))
-    return (mean - present * eta).sum(1).mean()

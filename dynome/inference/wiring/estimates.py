@@ -43,6 +43,8 @@ def infer_connectivity(
     transfer_entropy       information of the source's past on the target       yes      no
     glm                    couplings of a population GLM (z scores)             yes      yes
     learnt_graph           adjacency of a graph network trained to forecast     yes      yes
+    attention              attention of a network trained to forecast, times    yes      yes
+                           its effect (at most 300 nodes)
     patel                  joint activity, and who is active less often         yes      no
     likelihood_ratio       partial correlation, and the direction in which      yes      no
                            non-Gaussian activity is likelier
@@ -67,7 +69,8 @@ def infer_connectivity(
         ``conditional`` (granger, Gaussian transfer_entropy): given the past of all nodes, or of the target only;
         ``law``, ``n_past``, ``n_levels`` (transfer_entropy); ``history``, ``observation``, ``precision``,
         ``statistic``, ``max_iter`` (glm); ``sparsity``, ``hidden``, ``n_steps``, ``batch_size``,
-        ``learning_rate``, ``random_state`` (learnt_graph); ``threshold`` (patel); ``nonlinearity``, ``strength``
+        ``learning_rate``, ``random_state`` (learnt_graph); ``n_heads``, ``n_features``, ``n_steps``, ``batch_size``,
+        ``learning_rate``, ``random_state`` (attention); ``threshold`` (patel); ``nonlinearity``, ``strength``
         (likelihood_ratio).
 
     Returns

@@ -22,6 +22,7 @@ Method = Literal[
     "transfer_entropy",
     "glm",
     "learnt_graph",
+    "attention",
     "patel",
     "likelihood_ratio",
 ]
@@ -58,6 +59,7 @@ ABOUT: Mapping[str, About] = {
     "transfer_entropy": About("entropies", "transfer entropy", "nat", True, False),
     "glm": About("couplings", "coupling of a GLM", "1", True, True),
     "learnt_graph": About("adjacency_network", "learnt adjacency", "1", True, True),
+    "attention": About("population_attention", "mean attention times its effect", "1", True, True),
     "patel": About("directions", "Patel's kappa, laid on its directions by tau", "1", True, False),
     "likelihood_ratio": About("directions", "strength, laid on its directions by likelihood", "1", True, False),
 }

@@ -3,19 +3,21 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from hypothesis import given, settings
 
 from dynome import schema, study
 from dynome.errors import InputError
-from dynome.inference import infer_connectivity
+from dynome.inference import connectivity_scores, infer_connectivity
 from dynome.inference.wiring.methods import ABOUT
 from dynome.inference.wiring.samples import joint_sample, read
 from dynome.inference.wiring.words import discrete_transfer_entropy
 
-LAGGED = ("lagged_correlation", "granger", "var", "transfer_entropy", "glm", "learnt_graph")
+LAGGED = ("lagged_correlation", "granger", "var", "transfer_entropy", "glm", "learnt_graph", "attention")
 QUICK = {name: {} for name in ABOUT} | {
     "learnt_graph": {"n_steps": 40},
+    "attention": {"n_steps": 60},
     "glm": {"n_lags": 2},
 }
 
@@ -164,7 +166,7 @@ def test_nodes_carry_their_labels(name, seed, order):
     xr.testing.assert_allclose(one, other.sel(source=one.source, target=one.target), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", [n for n in ABOUT if n not in ("glm", "learnt_graph")])
+@pytest.mark.parametrize("name", [n for n in ABOUT if n not in ("glm", "learnt_graph", "attention")])
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(0.01, 100), offset=st.floats(-50, 50))
 def test_gain_and_offset_of_a_node_do_not_matter(name, seed, scale, offset):
@@ -257,9 +259,49 @@ def test_the_input_is_left_alone():
     xr.testing.assert_identical(x, before)
 
 
-def test_a_seed_repeats_the_learnt_graph():
-    one, two = (infer_connectivity(driven(0, 200), "learnt_graph", n_steps=10, random_state=3) for _ in range(2))
+@pytest.mark.parametrize("name", ["learnt_graph", "attention"])
+def test_a_seed_repeats_what_a_network_learns(name):
+    before = torch.get_rng_state()
+    one, two, other = (infer_connectivity(driven(0, 200), name, n_steps=10, random_state=k) for k in (3, 3, 4))
     xr.testing.assert_identical(one, two)
+    assert not np.allclose(one, other, equal_nan=True)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_attention_finds_a_strong_network_and_its_signs(counts):
+    rng = np.random.default_rng(0)
+    sign = np.where(np.arange(10) % 3 == 2, -1, 1)
+    truth = (rng.random((10, 10)) < 0.15) * ~np.eye(10, dtype=bool) * sign[:, None]
+    x = np.zeros((1500, 10))
+    for t in range(1, len(x)):
+        drive = truth.T @ x[t - 1]
+        x[t] = rng.poisson(0.3 * np.exp(np.clip(drive, -3, 2))) if counts else 0.5 * drive + rng.standard_normal(10)
+    nodes = [f"n{k}" for k in range(10)]
+    activity = xr.DataArray(
+        x, dims=("time", "node"), coords={"node": nodes}, name="spike_count" if counts else "activity"
+    )
+    true = xr.DataArray(truth.astype(float), dims=("source", "target"), coords={"source": nodes, "target": nodes})
+    found = infer_connectivity(activity, "attention", n_lags=1, n_steps=200)
+    scores = connectivity_scores(found, true).sel(edges="directed")
+    assert float(scores.auprc) > 0.8 > 4 * float(scores.auprc_chance)
+    assert float(scores.sign_accuracy) > 0.9
+
+
+def test_attention_refuses_more_nodes_than_it_can_hold():
+    x = np.random.default_rng(0).standard_normal((20, 301))
+    x = xr.DataArray(x, dims=("time", "node"), coords={"node": np.arange(301)})
+    with pytest.raises(InputError, match="at most 300 nodes that vary, found 301; select nodes, or use granger or glm"):
+        infer_connectivity(x, "attention")
+
+
+@pytest.mark.parametrize("name", ["learnt_graph", "attention"])
+def test_a_node_that_only_spikes_in_the_first_bin_harms_no_network(name):
+    x = np.random.default_rng(0).poisson(0.5, (200, 3))
+    x[:, 2] = np.arange(200) == 0
+    counts = xr.DataArray(x, dims=("time", "node"), coords={"node": list("abc")}, name="spike_count")
+    found = infer_connectivity(counts, name, n_steps=20)
+    assert np.isfinite(found.to_numpy()[~np.eye(3, dtype=bool)]).all()
 
 
 @pytest.mark.parametrize(
@@ -275,6 +317,8 @@ def test_a_seed_repeats_the_learnt_graph():
         ("transfer_entropy", {"law": "kraskov"}, "must be 'gaussian' or 'discrete'"),
         ("glm", {"statistic": "t"}, "statistic of glm must be"),
         ("learnt_graph", {"n_steps": 0}, "n_steps=0"),
+        ("attention", {"n_steps": 0, "n_heads": 0}, "n_heads must be at least 1, got 0\n.*n_steps must be at least 1"),
+        ("attention", {"learning_rate": 0.0}, "learning_rate must be positive and finite, got 0.0"),
         ("likelihood_ratio", {"nonlinearity": "cube"}, "nonlinearity must be one of"),
         ("granger", {"sessions": "all"}, "sessions must be one of 'joint'"),
     ],
