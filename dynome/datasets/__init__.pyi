@@ -33,8 +33,8 @@ from dynome.datasets.simulated.biclusters import make_biclusters as make_biclust
 from dynome.datasets.simulated.dpfa import make_dpfa as make_dpfa
 from dynome.datasets.simulated.dynamic_communities import make_dynamic_communities as make_dynamic_communities
 from dynome.datasets.simulated.graphs import make_connectome as make_connectome
-from dynome.datasets.simulated.spikes import make_spikes as make_spikes
 from dynome.datasets.simulated.rate_network import make_rate_network as make_rate_network
+from dynome.datasets.simulated.spikes import make_spikes as make_spikes
 from dynome.datasets.simulated.switching_glm import make_switching_glm as make_switching_glm
 from dynome.datasets.simulated.switching_wiring import wiring_from_truth as wiring_from_truth
 from dynome.datasets.simulated.weighted_lfr import make_weighted_lfr as make_weighted_lfr

@@ -3,15 +3,16 @@ from dynome.dynamics.tensor.rank_curves import rank_curve as rank_curve
 from dynome.inference.biclustering.comparison.table import compare_biclustering as compare_biclustering
 from dynome.inference.biclustering.estimation import Biclustering as Biclustering
 from dynome.inference.biclustering.generative import build_model as build_model
+from dynome.inference.biclustering.heldout_bins import heldout_scores as heldout_scores
 from dynome.inference.biclustering.point_partitions import point_partition as point_partition
 from dynome.inference.biclustering.point_partitions import similarity_matrix as similarity_matrix
-from dynome.inference.biclustering.heldout_bins import heldout_scores as heldout_scores
 from dynome.inference.biclustering.prior_checks import prior_predictive as prior_predictive
 from dynome.inference.biclustering.pymc_step import bicluster_step as bicluster_step
 from dynome.inference.coupling import structure_function as structure_function
 from dynome.inference.forecasting.comparisons import compare_forecasts as compare_forecasts
 from dynome.inference.forecasting.scores import forecast_scores as forecast_scores
 from dynome.inference.forecasting.tasks import forecasting_task as forecasting_task
+from dynome.inference.homology import homologue_contrast as homologue_contrast
 from dynome.inference.networks.attribution import edge_attribution as edge_attribution
 from dynome.inference.networks.attribution import node_attribution as node_attribution
 from dynome.inference.networks.connectome_gnn import ConnectomeGNN as ConnectomeGNN
@@ -19,7 +20,6 @@ from dynome.inference.networks.connectome_rnn import ConnectomeRNN as Connectome
 from dynome.inference.networks.embeddings import node_embeddings as node_embeddings
 from dynome.inference.networks.recurrent_forecaster import RecurrentForecaster as RecurrentForecaster
 from dynome.inference.networks.transformer_forecaster import TransformerForecaster as TransformerForecaster
-from dynome.inference.homology import homologue_contrast as homologue_contrast
 from dynome.inference.posterior import to_arviz as to_arviz
 from dynome.inference.posterior import to_datatree as to_datatree
 from dynome.inference.states.behaviour import state_covariates as state_covariates
@@ -37,8 +37,8 @@ from dynome.inference.states.rescaling import time_rescaling as time_rescaling
 from dynome.inference.states.uncertainty import standard_errors as standard_errors
 from dynome.inference.wiring.comparison import compare_connectivity as compare_connectivity
 from dynome.inference.wiring.discoveries import edge_discoveries as edge_discoveries
-from dynome.inference.wiring.scores import connectivity_scores as connectivity_scores
 from dynome.inference.wiring.estimates import infer_connectivity as infer_connectivity
+from dynome.inference.wiring.scores import connectivity_scores as connectivity_scores
 from dynome.permutation import permutation_p_value as permutation_p_value
 from dynome.permutation import q_value as q_value
 from dynome.permutation import z_score as z_score

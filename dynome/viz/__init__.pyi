@@ -1,8 +1,8 @@
 from dynome.viz.association import plot_null as plot_null
 from dynome.viz.association import plot_structure_function as plot_structure_function
 from dynome.viz.atlas import plot_atlas as plot_atlas
-from dynome.viz.attribution import plot_attribution as plot_attribution
 from dynome.viz.atlas_page import write_atlas as write_atlas
+from dynome.viz.attribution import plot_attribution as plot_attribution
 from dynome.viz.biclustering.classes import plot_cluster_classes as plot_cluster_classes
 from dynome.viz.biclustering.counts import plot_chain_counts as plot_chain_counts
 from dynome.viz.biclustering.latents import plot_latents as plot_latents
@@ -27,6 +27,6 @@ from dynome.viz.recording import plot_recording as plot_recording
 from dynome.viz.state_curve import plot_state_curve as plot_state_curve
 from dynome.viz.timeline import plot_states as plot_states
 from dynome.viz.transitions import plot_transitions as plot_transitions
+from dynome.viz.triad_scores import plot_triads as plot_triads
 from dynome.viz.wiring import plot_connectivity_estimate as plot_connectivity_estimate
 from dynome.viz.wiring import plot_connectivity_scores as plot_connectivity_scores
-from dynome.viz.triad_scores import plot_triads as plot_triads

@@ -56,7 +56,8 @@ def plot_embeddings(embeddings: xr.DataArray, *, color: str = "cell_type", ax: A
     place = np.pad(values[keep], ((0, 0), (0, 2 - values.shape[1])))
     told = [str(v) for v in array[color].to_numpy()[keep]] if color in array.coords else [""] * keep.size
     colors = category_colors(told) if any(told) else {"": SERIES[0]}
-    ax.scatter(place[:, 0], place[:, 1], s=_area, c=[colors[t] for t in told], edgecolors="white", linewidths=0.5, zorder=3)
+    shades = [colors[t] for t in told]
+    ax.scatter(place[:, 0], place[:, 1], s=_area, c=shades, edgecolors="white", linewidths=0.5, zorder=3)
     share = np.atleast_1d(array.attrs.get("share", []))
     for k, axis in enumerate((ax.xaxis, ax.yaxis)):
         part = f" ({100 * share[k]:.0f} % of variance)" if k < share.size else ""
