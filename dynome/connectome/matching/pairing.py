@@ -123,8 +123,8 @@ def match_sides(
     connectome : Dataset
         A valid connectome.
     side : str, (node,) or DataArray (node)
-        Name of a node coordinate, or the side of each node: ``"left"``, ``"right"`` or anything else, which leaves the
-        node out.
+        Name of a node coordinate, or the side of each node (of a worm, ``worm_side(connectome.node)``; the carried
+        connectomes have no such coordinate): ``"left"``, ``"right"`` or anything else, which leaves the node out.
     edge_type, weight, seeds, n_starts, max_iter, random_state
         As in `match_nodes`; `seeds` are partners on the right by label of the left.
     crossing : bool

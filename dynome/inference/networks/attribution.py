@@ -74,6 +74,9 @@ def edge_attribution(
     :math:`\partial \hat x / \partial m_e` to first order. Its mean square over forecasts is the mean over random signs
     r of :math:`(\partial\, r \cdot \hat x / \partial m_e)^2`; 32 draws of r give it to about a quarter.
 
+    Layers that divide by the summed weight ("signed", "sage") do not feel the weight of an only input: the gradient is
+    about 0 there, and what ablation gives need not be.
+
     A large value says that the model uses the connection, not that the brain does.
 
     Examples
