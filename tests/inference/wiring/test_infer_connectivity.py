@@ -17,7 +17,7 @@ from dynome.inference.wiring.words import discrete_transfer_entropy
 LAGGED = ("lagged_correlation", "granger", "var", "transfer_entropy", "glm", "learnt_graph", "attention")
 QUICK = {name: {} for name in ABOUT} | {
     "learnt_graph": {"n_steps": 40},
-    "attention": {"n_steps": 60},
+    "attention": {"n_steps": 40},
     "glm": {"n_lags": 2},
 }
 
