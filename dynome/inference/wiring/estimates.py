@@ -56,8 +56,8 @@ def infer_connectivity(
         Activity or spike counts ``(time, node)`` with any leading dims (``trial``, ``session``), a recording, or
         several recordings: a study, or ``{"animal/session": recording}``.
     method : str
-        See above. With lags, `lagged_correlation`, `granger`, `var`, `transfer_entropy` and `glm` suit activity that is
-        sampled faster than it spreads; the others do not look at time.
+        See above. With lags, `lagged_correlation`, `granger`, `var`, `transfer_entropy`, `glm`, `learnt_graph` and
+        `attention` suit activity that is sampled faster than it spreads; the others do not look at time.
     sessions : {"joint", "average", "separate"}
         What becomes of several sessions of an animal: one estimate from all, each centred and scaled on its own (their
         nodes must be the same); the mean of their estimates over those that have a pair; or one estimate each.

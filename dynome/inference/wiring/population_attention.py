@@ -20,7 +20,7 @@ from dynome.training.loops import Plan, trained
 Array = NDArray[np.float64]
 
 MAX_NODES = 300  # every bin of a batch needs memory for the square of the nodes
-_DECAY = 0.1  # of identities, gains and sizes: without it the attention goes on to learn the noise
+_DECAY = 0.1  # of all weights but the bias: with little of it attention is spent on noise
 
 
 class PopulationAttention(nn.Module):
@@ -36,6 +36,8 @@ class PopulationAttention(nn.Module):
     n_lags : int
         Bins of the past.
     """
+
+    itself: Tensor
 
     def __init__(self, identities: Tensor, n_lags: int) -> None:
         super().__init__()
@@ -130,7 +132,7 @@ def attention(
     plan = Plan(math.ceil(n_steps / n_batches), learning_rate, _DECAY)
     trained(network, batches, loss, plan, seeds.generator(seed, "attention"), subject="attention")
     scale = present.mean(0).sqrt() if sample.counts else torch.ones(names.size)
-    found: Array = (_mean_effect(network, past, batch_size).T * scale).double().numpy()
+    found: Array = (_mean_effect(network, past, n_batches).T * scale).double().numpy()
     return found
 
 
@@ -162,10 +164,10 @@ def _identities(names: StrArray, seed: int, n_heads: int, n_features: int) -> Te
 
 
 @torch.no_grad()
-def _mean_effect(network: PopulationAttention, past: Tensor, batch_size: int) -> Tensor:
+def _mean_effect(network: PopulationAttention, past: Tensor, n_batches: int) -> Tensor:
     """(target, source): attention averaged over windows, times its effect for a standard deviation of the source."""
-    total = torch.zeros(network.identities.shape[1], *network.itself.shape, dtype=torch.float64)
-    for part in past.split(batch_size, 1):
+    total = torch.zeros(len(network.size), *network.itself.shape, dtype=torch.float64)
+    for part in past.tensor_split(n_batches, 1):
         total += network.attention(network.recent(part)).sum(0)
     spread = network.recent(past).std(0, correction=0)
     return ((total / past.shape[1]).float() * network.effects() * spread[:, None, :]).sum(0)
