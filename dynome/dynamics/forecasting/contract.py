@@ -22,7 +22,7 @@ from dynome.errors import InputError
 from dynome.estimator import Estimator, Results
 from dynome.schema import HORIZON, NODE, TIME
 
-WINDOW = "window"
+WINDOW, _RECORDED = "window", "recorded"
 
 
 class Fitted(NamedTuple):
@@ -86,6 +86,8 @@ class Forecaster(Estimator):
         results = fitted.results
         if isinstance(results, xr.Dataset):  # a tree brings the labels of its root
             results = results.assign_coords({NODE: (NODE, series.nodes)})
+        told = {"long_name": "recorded at fit"}
+        results[_RECORDED] = xr.DataArray(series.recorded.any(axis=0), dims=NODE, attrs=told)
         results.attrs.update({name: part.attrs[name] for name in PART_ATTRS}, units=series.units)
         return self._finish(
             results,
@@ -112,7 +114,8 @@ class Forecaster(Estimator):
         Dataset
             ``forecast (window, horizon, node)`` in the units of the recordings, and ``lower upper`` of the same shape.
             Coordinates of ``window``: ``session``, and ``time``, that of the last bin the forecast has seen. Nodes
-            that a session did not record are forecast all the same by models that can, on the scale of other sessions.
+            that neither the training part nor `part` recorded are left out; those that a session did not record are
+            forecast all the same by models that can, on the scale of other sessions.
 
         Raises
         ------
@@ -137,7 +140,8 @@ class Forecaster(Estimator):
             for name, array in zip(names, (said.mean, *bounds), strict=True):
                 out[name][rows] = array * series.scale[session][:, None] + series.center[session][:, None]
             first += block.size
-        return _labelled(out, series, origin)
+        found = self._labelled(out, series, origin)
+        return found if interval is None else found.assign_attrs(probability=interval)
 
     def rollout(self, part: xr.DataTree, n_steps: int, *, start: Start = "first") -> xr.Dataset:
         """Let the model run on its own forecasts, one bin after another, once in every stretch of the recordings.
@@ -170,7 +174,7 @@ class Forecaster(Estimator):
         made = rolled_out(self._forecast, series, origin, n_steps)
         session = series.session[origin]
         forecast = (made * series.scale[session][:, None] + series.center[session][:, None]).astype(np.float32)
-        return _labelled({"forecast": forecast}, series._replace(horizons=tuple(range(1, n_steps + 1))), origin)
+        return self._labelled({"forecast": forecast}, series._replace(horizons=tuple(range(1, n_steps + 1))), origin)
 
     def score(self, part: xr.DataTree) -> float:
         """Skill against persistence, averaged over horizons and sessions: 1 is perfect, 0 is as good as persistence.
@@ -237,6 +241,23 @@ class Forecaster(Estimator):
             raise InputError("no node of this part was known at fit; the labels must agree")
         return series
 
+    def _labelled(
+        self, arrays: dict[str, NDArray[np.float32]], series: Series, origin: NDArray[np.int64]
+    ) -> xr.Dataset:
+        """Arrays ``(window, horizon, node)`` with their labels, of nodes that anybody recorded."""
+        known = self.results_[_RECORDED].to_numpy() | series.recorded.any(axis=0)
+        attrs: dict[str, Any] = {"units": series.units}
+        return xr.Dataset(
+            {name: ((WINDOW, HORIZON, NODE), array[..., known], attrs) for name, array in arrays.items()},
+            coords={
+                HORIZON: (HORIZON, np.array(series.horizons), {"units": "1", "long_name": "bins ahead"}),
+                NODE: (NODE, series.nodes[known]),
+                schema.SESSION: (WINDOW, np.array(series.sessions)[series.session[origin]]),
+                TIME: (WINDOW, series.time[origin], {"units": "s"}),
+            },
+            attrs={"variable": series.variable, "context": series.context, "sampling_interval": series.interval},
+        )
+
 
 def _refuse_empty(series: Series) -> None:
     if not origins(series).size:
@@ -245,17 +266,3 @@ def _refuse_empty(series: Series) -> None:
             f"no window fits: context {series.context} and horizon {max(series.horizons)} need "
             f"{series.context + max(series.horizons)} bins in a row, the longest stretch has {longest}; shorten them"
         )
-
-
-def _labelled(arrays: dict[str, NDArray[np.float32]], series: Series, origin: NDArray[np.int64]) -> xr.Dataset:
-    attrs: dict[str, Any] = {"units": series.units}
-    return xr.Dataset(
-        {name: ((WINDOW, HORIZON, NODE), array, attrs) for name, array in arrays.items()},
-        coords={
-            HORIZON: (HORIZON, np.array(series.horizons), {"units": "1", "long_name": "bins ahead"}),
-            NODE: (NODE, series.nodes),
-            schema.SESSION: (WINDOW, np.array(series.sessions)[series.session[origin]]),
-            TIME: (WINDOW, series.time[origin], {"units": "s"}),
-        },
-        attrs={"variable": series.variable, "context": series.context, "interval": series.interval},
-    )

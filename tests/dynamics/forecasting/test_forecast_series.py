@@ -221,3 +221,21 @@ def test_rollouts_that_cannot_be_made_are_refused():
     far = part_of({"w": recording(np.zeros((9, 2)))}, horizons=[2])
     with pytest.raises(InputError, match="with horizon 1 too"):
         Next().fit(far).rollout(far, 2)
+
+
+def test_nodes_that_nobody_recorded_are_not_forecast():
+    wiring = from_edges({"source": ["z"], "target": ["a"]})
+    part = part_of({"w": recording(np.zeros((9, 2)))}, connectome=wiring)
+    model = Next().fit(part)
+    assert model.results_.recorded.to_series().to_dict() == {"a": True, "z": False, "b": True}
+    assert model.predict(part).node.values.tolist() == ["a", "b"]
+    assert model.rollout(part, 2).node.values.tolist() == ["a", "b"]
+    later = part_of({"w": recording(np.zeros((9, 2)), node=["a", "z"])}, connectome=wiring)
+    assert model.predict(later).node.values.tolist() == ["a", "z", "b"]
+
+
+def test_an_interval_tells_its_probability():
+    part = part_of({"w": recording(np.zeros((6, 2)))})
+    found = Constant(0.0, spread=2.0).fit(part).predict(part, interval=0.8)
+    assert found.attrs["probability"] == 0.8
+    assert found.attrs["sampling_interval"] == 0.5
