@@ -20,7 +20,7 @@ from dynome.training.loops import Plan, trained
 Array = NDArray[np.float64]
 
 MAX_NODES = 300  # every bin of a batch needs memory for the square of the nodes
-_DECAY = 0.1  # of all weights but the bias: with little of it attention is spent on noise
+_DECAY = 0.1  # of all weights but the bias: against attention to noise, in short recordings above all
 
 
 class PopulationAttention(nn.Module):
