@@ -34,7 +34,7 @@ def build(
     Raises
     ------
     SchemaError
-        With every problem of every part.
+        With every problem of every part, or if `recordings` are not named.
 
     Examples
     --------
@@ -44,6 +44,7 @@ def build(
     ['worm1', 'worm2']
     """
     problems = Problems("study is not valid")
+    _refuse_bare(recordings, connectome, problems)
     if isinstance(recordings, xr.DataTree):
         attrs = {**{str(name): value for name, value in recordings.attrs.items()}, **(attrs or {})}
         recordings = sessions(recordings)
@@ -68,6 +69,19 @@ def build(
         problems.fail(SchemaError)
     tree.attrs.update(attrs or {})
     return schema.validate(tree, "study")
+
+
+def _refuse_bare(recordings: object, connectome: object, problems: Problems) -> None:
+    """Recordings come with their names, and before the connectome."""
+    if isinstance(recordings, Mapping | xr.DataTree) and not isinstance(recordings, xr.Dataset):
+        return
+    found = f"a {type(recordings).__name__}"
+    if isinstance(recordings, xr.Dataset) and schema.EDGE in recordings.dims:
+        found += ", a connectome, which is the second argument"
+    elif connectome is not None and not isinstance(connectome, xr.Dataset):
+        found += f" before a {type(connectome).__name__}; the connectome is the second argument"
+    problems.add(f'recordings must be named, found {found}; pass {{"animal": recording}}')
+    problems.fail(SchemaError)
 
 
 def sessions(study: xr.DataTree) -> dict[str, xr.Dataset]:

@@ -7,7 +7,7 @@ import xarray as xr
 from hypothesis import given, settings
 from strategies import connectomes, recordings
 
-from dynome import schema, study
+from dynome import connectome, schema, study
 from dynome.errors import SchemaError
 
 
@@ -59,6 +59,23 @@ def test_a_study_without_connectome_says_how_to_add_one():
 def test_what_makes_no_study_is_told(parts, message):
     with pytest.raises(SchemaError, match=message):
         study.build(parts)
+
+
+WIRING = connectome.from_edges({"source": ["AVAL"], "target": ["AVAR"]}, node=["AVAL", "AVAR"])
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ([[recording()]], "found a list"),
+        ([recording()], "found a Dataset"),
+        ([WIRING, {"w1": recording()}], "found a Dataset, a connectome, which is the second argument"),
+        ([recording(), {"w1": WIRING}], "found a Dataset before a dict; the connectome is the second argument"),
+    ],
+)
+def test_recordings_without_a_name_are_refused(given, found):
+    with pytest.raises(SchemaError, match=rf'recordings must be named, {found}; pass {{"animal": recording}}'):
+        study.build(*given)
 
 
 def test_problems_are_told_with_their_place_all_at_once():

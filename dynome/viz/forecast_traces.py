@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _what = "forecasts"
+_room = 1.5  # of the longest horizon, from one forecast to the next
 
 
 def plot_forecast_traces(
@@ -42,7 +43,8 @@ def plot_forecast_traces(
     nodes : sequence of str or None
         Which nodes; None takes the four that vary most, in units of ``scale`` of the part.
     n_origins : int
-        Moments, evenly spread, whose forecasts do not overlap if there is room.
+        Moments, at most, whose forecasts do not overlap if there is room. In a long recording they follow one another
+        in its middle, so that the forecasts are seen, and only that stretch is drawn.
     ax : Axes or None
         Where to draw; None makes a figure.
 
@@ -70,8 +72,7 @@ def plot_forecast_traces(
     [3.0, 4.0, 5.0]
     """
     canvas.require_variables(forecast, ["forecast", "session", "time", "horizon", "node"], _what)
-    if part is not None and (not isinstance(part, xr.DataTree) or "variable" not in part.attrs):
-        raise InputError(f"cannot draw {_what}: expected a part of a task, e.g. task.test, found {type(part).__name__}")
+    _refuse_other_than_part(part)
     there = list(dict.fromkeys(forecast["session"].to_numpy().tolist()))
     if not there or not forecast.sizes["node"]:
         return canvas.no_data(canvas.axes_or_new(ax, (6.4, 4.0)), "no data: there is no window or no node")
@@ -79,6 +80,8 @@ def plot_forecast_traces(
     if session not in there:
         raise InputError(f"cannot draw {_what}: no session {session!r} was forecast, found {listed(there)}")
     said = forecast.isel(window=forecast["session"].to_numpy() == session)
+    if part is not None and session not in part:
+        raise InputError(f"cannot draw {_what}: the part has no {session!r}; pass the part that was forecast")
     recording = None if part is None else part[session].to_dataset()
     variable = "forecast" if part is None else str(part.attrs["variable"])
     shown = said if recording is None else recording
@@ -87,7 +90,10 @@ def plot_forecast_traces(
     if unknown := [n for n in names if n not in known]:
         raise InputError(f"cannot draw {_what}: {listed(unknown)} is not in {session}; found {listed(sorted(known))}")
     ax = canvas.axes_or_new(ax, (7.0, 1.0 + 1.1 * len(names)))
-    said = said.isel(window=_origins(said, n_origins))
+    said = said.isel(window=_origins(said, n_origins)).sortby("time")
+    if recording is not None:
+        recording = recording.sel(time=_around(said))
+    unit = canvas.unit_of(said["forecast"])
     panels = panel_rows(ax, [1.0] * len(names), gap=0.15)
     for panel, name in zip(panels, names, strict=True):
         truth = None if recording is None else recording[variable].sel(node=name)
@@ -96,11 +102,34 @@ def plot_forecast_traces(
         _draw_forecasts(panel, truth, said.sel(node=name))
         canvas.despine(panel)
         panel.locator_params(axis="y", nbins=3)
-        panel.set_ylabel(canvas.shortened(name), fontsize=canvas.TICK, rotation=0, ha="right", va="center")
+        label = canvas.shortened(name) + (f"\n({unit})" if unit else "")
+        panel.set_ylabel(label, fontsize=canvas.TICK, rotation=0, ha="right", va="center")
         panel.tick_params(labelbottom=panel is panels[-1])
     panels[-1].set_xlabel("time (s)", fontsize=canvas.LABEL)
     panels[0].set_title(canvas.shortened(session), fontsize=canvas.TICK, loc="left", color=INK)
+    _add_legend(panels[0], None if part is None else variable, "lower" in said)
     return ax
+
+
+def _refuse_other_than_part(part: object) -> None:
+    whole = isinstance(part, xr.DataTree) and {"train", "test"} <= set(part.children)
+    if part is None or (isinstance(part, xr.DataTree) and "variable" in part.attrs and not whole):
+        return
+    found = "a whole task; pass the part that was forecast" if whole else f"a {type(part).__name__}"
+    raise InputError(f"cannot draw {_what}: expected a part of a task, e.g. task.test, found {found}")
+
+
+def _add_legend(ax: Axes, variable: str | None, band: bool) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Line2D | Patch] = [Line2D([], [], color=SERIES[1], lw=1.4, marker="o", ms=3.5, label="forecast")]
+    if variable is not None:
+        handles.insert(0, Line2D([], [], color=INK, lw=1.0, label=variable.replace("_", " ")))
+    if band:
+        handles.append(Patch(color=SERIES[1], alpha=0.22, lw=0, label="interval"))
+    ax.legend(handles=handles, fontsize=canvas.NOTE, frameon=False, ncols=3, loc="lower right",
+              bbox_to_anchor=(1, 1), borderaxespad=0.2)  # fmt: skip
 
 
 def _draw_truth(ax: Axes, truth: xr.DataArray, recording: xr.Dataset) -> None:
@@ -135,9 +164,36 @@ def _draw_forecasts(ax: Axes, truth: xr.DataArray | None, said: xr.Dataset) -> N
 
 
 def _origins(said: xr.Dataset, n: int) -> NDArray[np.int64]:
-    """Windows, evenly spread."""
+    """Windows one after another in the middle, or evenly spread where there is no room for more than `n`."""
     size = said.sizes["window"]
-    return np.unique(np.linspace(0, size - 1, max(1, min(n, size))).round().astype(np.int64))
+    n = max(1, min(n, size))
+    clock = said["time"].to_numpy()
+    apart = _room * _reach(said)
+    order = np.argsort(clock, kind="stable")
+    row = [int(order[0])]
+    for k in order.tolist():
+        if clock[k] - clock[row[-1]] >= apart * (1 - 1e-9):
+            row.append(k)
+    if len(row) <= n:
+        return np.unique(np.linspace(0, size - 1, n).round().astype(np.int64))
+    first = np.arange(len(row) - n + 1)
+    span = clock[row][n - 1 :] - clock[row][: first.size]
+    # A stretch that a gap of the clock tears apart would be mostly gap.
+    whole = first[span <= span.min() + 0.5 * apart]
+    start = int(whole[np.abs(whole - first[-1] / 2).argmin()])
+    return np.array(row[start : start + n])
+
+
+def _around(said: xr.Dataset) -> slice:
+    """Time from a context before the first forecast until after the last."""
+    clock, reach = said["time"].to_numpy(), _reach(said)
+    before = max(reach, float(said.attrs.get("context", 1)) * float(said.attrs.get("interval", 1.0)))
+    return slice(clock.min() - before, clock.max() + _room * reach)
+
+
+def _reach(said: xr.Dataset) -> float:
+    """How far ahead the longest forecast looks."""
+    return float(said["horizon"].max()) * float(said.attrs.get("interval", 1.0))
 
 
 def _most_varied(data: xr.Dataset, variable: str) -> list[str]:

@@ -44,7 +44,7 @@ def plot_forecasts(table: xr.DataTree, *, metric: str | None = None, ax: Axes | 
         The second, where there were null connectomes, has one row for each model and kind: scores averaged over
         horizons on each null connectome (grey), on the measured one (diamond), and, at the right, their difference
         with its interval, and the p-value. The bar around the diamond is the interval of the difference to the mean of
-        the null connectomes (tick).
+        the null connectomes (tick). The note below says how small a p-value can be.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def _draw_scores(ax: Axes, scores: xr.Dataset, metric: str, attrs: dict[Any, Any
     place = np.arange(horizons.size, dtype=float)
     best = np.nanmax(np.append(canvas.finite(scores["score"]), 0.05))
     floor = -_below * best if metric == "skill" else -np.inf
-    step = min(0.1, 0.6 / max(len(models), 1))
+    step = min(0.1, 0.6 / max(len(models), 1), 0.02 * horizons.size)  # 0.02: of the width of the panel
     lines = []
     for k, name in enumerate(models):
         here = scores.isel(model=k)
@@ -118,6 +118,7 @@ def _draw_scores(ax: Axes, scores: xr.Dataset, metric: str, attrs: dict[Any, Any
         ax.set_ylim(bottom=max(ax.get_ylim()[0], 1.1 * floor))
     canvas.despine(ax)
     ax.set_xticks(place, _horizon_labels(scores))
+    ax.set_xlim(-0.5, horizons.size - 0.5)
     what = attrs.get("resampled")
     told = f"\n95 % intervals: {attrs.get('n_resampled')} {what} drawn again" if what else ""
     ax.set_xlabel("bins ahead" + (" (time ahead)" if "ahead" in scores.coords else "") + told, fontsize=canvas.TICK)
@@ -153,8 +154,16 @@ def _draw_nulls(ax: Axes, table: xr.DataTree, differences: xr.Dataset) -> None:
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.locator_params(axis="x", nbins=5)
-    ax.set_xlabel(f"{metric}, mean over horizons (grey: null connectomes)", fontsize=canvas.TICK)
+    told = f"{metric}, mean over horizons (grey: null connectomes)" + _smallest_p(differences, nulls)
+    ax.set_xlabel(told, fontsize=canvas.TICK)
     ax.set_title("does the wiring matter?", fontsize=canvas.LABEL, loc="left", color=INK)
+
+
+def _smallest_p(differences: xr.Dataset, nulls: xr.Dataset) -> str:
+    """What no p-value can go below, of the kind with most null connectomes."""
+    told = np.isfinite(differences["mean_p_value"])
+    draws = int(np.isfinite(nulls["mean_score"]).sum("draw").where(told, 0).max())
+    return f"\np can't be below 1 / ({draws} null connectomes + 1) = {1 / (draws + 1):.2g}" if draws else ""
 
 
 def _told(found: xr.Dataset) -> str:

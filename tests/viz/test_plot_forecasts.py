@@ -38,7 +38,16 @@ def test_the_measured_wiring_stands_beside_every_null(forecast_table, ax):
     told = [text.get_text() for text in lower.texts]
     assert "p = 0.077" in told[0]
     assert "p =" not in told[1]
+    assert "p can't be below 1 / (12 null connectomes + 1) = 0.077" in lower.get_xlabel()
     assert [t.get_text() for t in lower.get_yticklabels()] == ["wired\nagainst degree", "wired\nagainst empty"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_points_of_one_horizon_stay_together(forecast_table, ax, n):
+    few = forecast_table.map_over_datasets(lambda d: d.isel(horizon=slice(n)) if "horizon" in d.dims else d)
+    upper = dy.viz.plot_forecasts(few, ax=ax).child_axes[0]
+    wide = np.ptp(upper.get_xlim())
+    assert abs(of(upper, "wired").get_xdata()[0] - of(upper, "Persistence").get_xdata()[0]) < 0.05 * wide
 
 
 def test_another_metric_can_be_shown(forecast_table, ax):
@@ -72,7 +81,8 @@ def test_what_was_only_looked_back_on_is_told_apart(forecasts, ax):
     panel = dy.viz.plot_forecast_traces(forecasts, part(), nodes=["N0"], ax=ax).child_axes[0]
     whole, scored = panel.lines[:2]
     assert np.isfinite(whole.get_ydata()).all()
-    assert np.isnan(scored.get_ydata()).sum() == 5
+    assert np.isnan(scored.get_ydata()).sum() == 1
+    assert whole.get_xdata()[0] == 2  # no more is drawn than a context before the first forecast
 
 
 def test_names_that_are_not_there_are_told(forecasts, ax):
@@ -82,3 +92,26 @@ def test_names_that_are_not_there_are_told(forecasts, ax):
         dy.viz.plot_forecast_traces(forecasts, part(), session="w9", ax=ax)
     with pytest.raises(InputError, match="expected a part of a task"):
         dy.viz.plot_forecast_traces(forecasts, xr.DataTree(), ax=ax)
+    task = xr.DataTree.from_dict({"/train": part(), "/test": part()})
+    task.attrs["variable"] = "activity"
+    with pytest.raises(InputError, match="found a whole task; pass the part that was forecast"):
+        dy.viz.plot_forecast_traces(forecasts, task, ax=ax)
+    with pytest.raises(InputError, match="the part has no 'w1'; pass the part that was forecast"):
+        dy.viz.plot_forecast_traces(forecasts, part().filter(lambda node: node.name != "w1"), ax=ax)
+
+
+def test_of_a_long_recording_a_stretch_is_drawn_in_which_forecasts_can_be_seen(ax):
+    time = np.arange(960) * 0.5
+    rec = dy.schema.recording(np.sin(time)[:, None], time=time, node=["a"], units="dF/F")
+    data = dy.study.build({"w": rec}, attrs={"variable": "activity"})
+    dims, coords = ("window", "horizon", "node"), {"horizon": [1, 3], "node": ["a"]}
+    clock = np.delete(time[6:-3], slice(300, 600))  # nothing was forecast in the middle
+    value = (dims, np.zeros((clock.size, 2, 1)), {"units": "dF/F"})
+    said = xr.Dataset({n: value for n in ("forecast", "lower", "upper")}, coords, {"interval": 0.5, "context": 6})
+    said = said.assign_coords(session=("window", ["w"] * clock.size), time=("window", clock))
+    panel = dy.viz.plot_forecast_traces(said, data, n_origins=4, ax=ax).child_axes[0]
+    starts = [line.get_xdata()[0] for line in panel.lines[2:] if len(line.get_xdata()) == 1]
+    assert np.diff(starts).tolist() == [2.5] * 3  # bins of 0.5 s, at least 1.5 of the longest horizon apart
+    assert np.ptp(panel.get_xlim()) < 16
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["activity", "forecast", "interval"]
+    assert panel.get_ylabel() == "a\n(ΔF/F)"

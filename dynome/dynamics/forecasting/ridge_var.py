@@ -210,7 +210,10 @@ def supported(support: Any, wiring: xr.Dataset | None, nodes: NDArray[Any]) -> N
         return np.ones((nodes.size, nodes.size), dtype=bool)
     if support is True:
         if wiring is None:
-            raise InputError("support=True takes the connectome of the part, but it has none; pass a connectome")
+            raise InputError(
+                "RidgeVAR(support=True) needs a connectome and the part has none: make the task with "
+                "forecasting_task(study, connectome), or give support=connectome"
+            )
         support = wiring
     if not isinstance(support, xr.Dataset) or SOURCE not in support or "weight" not in support:
         raise InputError(f"support must be None, True or a connectome (a Dataset), got {type(support).__name__}")

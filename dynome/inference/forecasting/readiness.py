@@ -62,8 +62,14 @@ def common_interval(recordings: Mapping[str, xr.Dataset]) -> float:
     return typical
 
 
-def check_labels(recordings: Mapping[str, xr.Dataset], wiring: xr.Dataset | None) -> None:
-    """Refuse recordings without labelled nodes, and labels most of which the connectome does not know."""
+def check_labels(recordings: Mapping[str, xr.Dataset], wiring: xr.Dataset | None) -> list[str]:
+    """Refuse recordings without labelled nodes, and labels most of which the connectome does not know.
+
+    Returns
+    -------
+    list of str
+        The labels that it does not know; none where there is no connectome.
+    """
     problems = Problems(_SUBJECT)
     recorded = {path: rec[NODE].to_numpy() for path, rec in recordings.items()}
     if empty := [path for path, names in recorded.items() if not names.size]:
@@ -72,7 +78,7 @@ def check_labels(recordings: Mapping[str, xr.Dataset], wiring: xr.Dataset | None
         )
     problems.raise_if_any(InputError)
     if wiring is None:
-        return
+        return []
     known = wiring[NODE].to_numpy()
     names = np.unique(np.concatenate(list(recorded.values())))
     there = labels.positions(names, known) >= 0
@@ -85,3 +91,4 @@ def check_labels(recordings: Mapping[str, xr.Dataset], wiring: xr.Dataset | None
             "identity with the coordinate labelled = False"
         )
     problems.raise_if_any(InputError)
+    return [str(name) for name in names[~there]]

@@ -104,9 +104,10 @@ def _of_groups(recordings: Mapping[str, xr.Dataset], wanted: Wanted, problems: P
     sizes = cuts.shares(names.size, wanted.fractions)
     if sizes is None:
         kind = wanted.split.removeprefix("by_")
+        two = ", and fractions=(0.5, 0, 0.5) with two: no validation part" if names.size == 2 else ""
         problems.add(
             f'split="{wanted.split}" needs one {kind} or more for each part, found {names.size} in all '
-            f'({listed(names.tolist())}); split="by_time" works with one'
+            f'({listed(names.tolist())}); split="by_time" works with one{two}'
         )
         problems.fail(InputError)
     order = seeds.generator(wanted.seed, "split").permutation(names.size)

@@ -77,7 +77,8 @@ def forecasting_task(
     -------
     DataTree
         Children ``train``, ``validation``, ``test`` (and ``held_out``), each a study with the connectome, and with
-        the attributes ``context horizons variable covariates interval`` (seconds) ``split gap scaling``.
+        the attributes ``context horizons variable covariates interval`` (seconds) ``split gap scaling``. The attribute
+        ``left_out`` of the task lists the labels of recordings that the connectome does not know: look for mistyped ones.
 
         Recordings hold the variable as it was, the covariates, ``scored (time)`` (False: only to be looked back on),
         and ``center (node)`` and ``scale (node)``, by which models standardize. Unlabelled nodes are left out, and of
@@ -95,7 +96,7 @@ def forecasting_task(
         intervals, no labelled node.
     SchemaError
         If `study` or `connectome` is not valid, or a recording shares no label with the connectome. Single labels that
-        the connectome does not know are taken: these nodes have no inputs.
+        the connectome does not know are taken: these nodes have no inputs, and are named in ``left_out``.
 
     Notes
     -----
@@ -124,6 +125,7 @@ def forecasting_task(
     {'train': 60, 'validation': 13, 'test': 21}
     """
     zapbench = split == "zapbench"
+    _refuse_single(horizons=horizons, fractions=fractions, covariates=covariates, held_out=held_out)
     context = (4 if zapbench else 16) if context is None else context
     horizons = (_ZAPBENCH_HORIZONS if zapbench else _HORIZONS) if horizons is None else horizons
     wanted = Wanted(
@@ -136,7 +138,7 @@ def forecasting_task(
     name = variable_of(recordings, variable, covariates)
     interval = common_interval(recordings)
     recordings = {path: _kept(rec, name, covariates) for path, rec in recordings.items()}
-    check_labels(recordings, wiring)
+    unknown = check_labels(recordings, wiring)
     cuts, split_by = cuts_of(recordings, wanted)
     recordings = _scaled(recordings, cuts, name, split in ("by_animal", "by_session", "by_study"), scaling)
     names = (*PARTS, HELD_OUT) if zapbench and held_out else PARTS
@@ -154,11 +156,22 @@ def forecasting_task(
         "scaling": scaling,
     }
     task = xr.DataTree(xr.Dataset(attrs={**about, "fractions": list(wanted.fractions), "random_state": wanted.seed}))
-    task.attrs["split_by"] = split_by
+    task.attrs.update(split_by=split_by, left_out=unknown)
     for part, taken in parts.items():
         task[part] = _tree(taken, wiring, about)
     _check_windows(task, wanted)
     return task
+
+
+def _refuse_single(**given: Any) -> None:
+    problems = Problems("cannot make a forecasting task")
+    for name, value in given.items():
+        if value is not None and (isinstance(value, str) or not np.iterable(value)):
+            whole = name == "horizons" and _whole_number(value, 2)
+            hint = f", or range(1, {value + 1}) for all up to it" if whole else ""
+            one = "(0.7, 0.1, 0.2)" if name == "fractions" else f"({value!r},)"
+            problems.add(f"{name} must be a sequence, got {value!r}; pass {one}{hint}")
+    problems.raise_if_any(InputError)
 
 
 def _check_arguments(wanted: Wanted, scaling: str) -> None:

@@ -319,7 +319,7 @@ def test_another_connectome_takes_the_place_of_the_support():
         (RidgeVAR(0), "n_lags must be between 1"),
         (RidgeVAR(penalty=-1), 'penalty must be "auto" or a number above 0'),
         (RidgeVAR(penalty="best"), 'penalty must be "auto"'),
-        (RidgeVAR(support=True), "support=True takes the connectome of the part, but it has none"),
+        (RidgeVAR(support=True), "part has none: make the task with .* give support=connectome"),
         (RidgeVAR(support="worm"), "support must be None, True or a connectome"),
     ],
     ids=repr,

@@ -291,6 +291,8 @@ def test_all_arguments_are_told_at_once():
         ({"split": "by_study"}, 'needs an attribute or a scalar coordinate "study"'),
         ({"split": "by_trial"}, r"needs the coordinate trial \(time\)"),
         ({"split": "zapbench"}, r"needs the coordinate condition \(time\)"),
+        ({"horizons": 3}, r"horizons must be a sequence, got 3; pass \(3,\), or range\(1, 4\) for all up to it"),
+        ({"covariates": "pump"}, r"covariates must be a sequence, got 'pump'; pass \('pump',\)"),
         ({"scaling": "robust"}, "scaling must be one of standard, none"),
     ],
     ids=str,
@@ -303,6 +305,13 @@ def test_what_cannot_be_done_is_told(change, message):
 def test_one_animal_cannot_be_divided_by_animal():
     with pytest.raises(InputError, match="needs one animal or more for each part, found 1"):
         forecasting_task(animals(1), split="by_animal", **SMALL)
+
+
+def test_two_animals_are_divided_without_a_validation_part():
+    with pytest.raises(InputError, match=r"found 2 in all .* fractions=\(0.5, 0, 0.5\) with two: no validation part"):
+        forecasting_task(animals(2), split="by_animal", **SMALL)
+    task = forecasting_task(animals(2), split="by_animal", fractions=(0.5, 0, 0.5), **SMALL)
+    assert [len(study.sessions(task[part])) for part in PARTS] == [1, 0, 1]
 
 
 def test_unequal_sampling_intervals_are_refused_with_the_remedy():
@@ -318,6 +327,12 @@ def test_labels_that_the_connectome_hardly_knows_are_refused_with_samples_of_bot
         forecasting_task(data, wiring(), **SMALL)
     with pytest.raises(SchemaError, match="shares no node label"):
         forecasting_task(study.build({"a": recording(0, nodes=["X", "Y"])}), wiring(), **SMALL)
+
+
+def test_labels_that_the_connectome_does_not_know_are_named():
+    data = study.build({"a": recording(0), "b": recording(1, nodes=["N3", *NAMES[:3], *NAMES[4:]])})
+    assert forecasting_task(data, wiring(), **SMALL).attrs["left_out"] == ["N3"]
+    assert forecasting_task(data, **SMALL).attrs["left_out"] == []
 
 
 def test_a_recording_without_labelled_nodes_is_refused():
