@@ -69,7 +69,7 @@ class Estimator(BaseEstimator, Storable):  # type: ignore[misc]
         """
         loaded = store.open(path)
         if not isinstance(loaded, cls):
-            raise StoreError(f"{path} holds a {type(loaded).__name__}, expected a {cls.__name__}")
+            raise StoreError(f"{path} holds {type(loaded).__name__}, expected {cls.__name__}")
         return loaded
 
     def to_tree(self) -> xr.DataTree:

@@ -225,10 +225,10 @@ def test_loading_asks_for_the_class_that_was_saved(tmp_path):
 
     path = Holder().fit().save(tmp_path / "a.zarr")
     assert isinstance(Estimator.load(path), Holder)
-    with pytest.raises(StoreError, match="holds a Holder, expected a Other"):
+    with pytest.raises(StoreError, match="holds Holder, expected Other"):
         Other.load(path)
     data = store.save(xr.Dataset({"a": 1}), tmp_path / "b.zarr")
-    with pytest.raises(StoreError, match="holds a Dataset, expected a Holder"):
+    with pytest.raises(StoreError, match="holds Dataset, expected Holder"):
         Holder.load(data)
 
 

@@ -49,7 +49,12 @@ def plot_triads(scores: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     >>> len(plot_triads(scores, ax=Figure().subplots()).patches)
     2
     """
-    canvas.require_variables(scores, ("z_score", "observed"), "triads")
+    if not isinstance(scores, xr.Dataset) or "z_score" not in scores.variables:  # a census has no z-scores
+        raise InputError(
+            f"cannot draw triads: expected a Dataset with z_score, found {type(scores).__name__} without; "
+            'use null_scores(connectome, "triads")'
+        )
+    canvas.require_variables(scores, ("observed",), "triads")
     ax = canvas.axes_or_new(ax, (7.2, 3.6))
     names = canvas.labels_of(scores, "metric")
     rows = [k for k, name in enumerate(names) if name.removeprefix("triads ") in EXAMPLES]

@@ -285,6 +285,13 @@ def test_another_object_is_refused_with_what_was_expected(name, ax):
         getattr(dy.viz, name)(np.zeros((3, 3)), ax=ax)
 
 
+def test_a_census_without_null_connectomes_is_told_how_to_be_drawn(ax):
+    census = xr.DataArray(np.ones(2), {"triad": ["030T", "030C"]}, dims="triad", name="triads")
+    for found in (census, census.to_dataset()):
+        with pytest.raises(dy.errors.InputError, match=r"use null_scores\(connectome, \"triads\"\)"):
+            dy.viz.plot_triads(found, ax=ax)
+
+
 @pytest.mark.parametrize("name", ["plot_recording", "plot_matrix", "plot_connectome", "plot_coupling", "plot_edges"])
 def test_long_labels_are_shortened(name, request):
     data = request.getfixturevalue(PLOTS[name])

@@ -231,7 +231,8 @@ def check_positive(weight: Tensor) -> None:
     """
     if bool((weight < 0).any()):
         told = f"{int((weight < 0).sum())} of {weight.numel()} weights are negative"
-        raise InputError(f"this layer divides by degrees, but {told}; use SignedLayer, GINLayer or GATv2Layer")
+        use = 'use SignedLayer, GINLayer or GATv2Layer (of a model: layer="signed", "gin" or "gat")'
+        raise InputError(f"this layer divides by degrees, but {told}; {use}")
 
 
 def _totals(graph: MessageGraph, weight: Tensor, start: Tensor) -> Tensor:

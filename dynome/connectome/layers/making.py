@@ -159,7 +159,7 @@ def make_layer(
     torch.Size([3, 5, 8])
     """
     if name not in get_args(LayerName):
-        raise InputError(f"layer must be one of {listed(get_args(LayerName))}, got {name!r}")
+        raise InputError(f"layer must be one of {listed(get_args(LayerName), limit=99)}, got {name!r}")
     if name == "none":
         return NodewiseLayer(n_in, n_out, generator=generator)
     if name == "gat":

@@ -49,6 +49,9 @@ class MessageGraph(NamedTuple):
         Edge types, one per column of `weight`.
     parts : tuple of MessageGraph
         The edges of each relation alone, on the same nodes; empty where there is one relation.
+    gate : (E,) or None
+        Factors of what edges carry; degrees and sums of weights do not feel them. None where all carry all. Attention
+        does not look at it.
     """
 
     source: Tensor
@@ -62,6 +65,7 @@ class MessageGraph(NamedTuple):
     nodes: NDArray[np.str_]
     relations: tuple[str, ...]
     parts: tuple[MessageGraph, ...] = ()
+    gate: Tensor | None = None
 
     @property
     def n_nodes(self) -> int:

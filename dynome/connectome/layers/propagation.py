@@ -54,8 +54,8 @@ def propagate(
     Returns
     -------
     as `x`
-        ``out[i] = own_i x[i] + sum_e w_e x[source_e]`` over the edges e whose target is i. Gradients reach `x`,
-        `weight` and `own`.
+        ``out[i] = own_i x[i] + sum_e w_e x[source_e]`` over the edges e whose target is i, times ``graph.gate`` where
+        there is one. Gradients reach `x`, `weight`, `own` and the gate.
 
     Raises
     ------
@@ -73,6 +73,7 @@ def propagate(
     edge_table.check_choice("kernel", kernel, Kernel)
     check_features(graph, x)
     used = weights_of(graph, relation) if weight is None else weight
+    used = used if graph.gate is None else used * graph.gate
     dense = kernel == "dense" or (kernel == "auto" and prefers_dense(graph))
     if dense and graph.n_nodes > _TOO_MANY:
         raise InputError(f"a dense matrix of {graph.n_nodes} nodes would not fit in memory; use kernel='sparse'")

@@ -91,4 +91,10 @@ def sides_of(connectome: xr.Dataset, side: str | ArrayLike | xr.DataArray) -> St
             return values.astype(np.str_)
     if isinstance(side, str) and side in connectome.coords:
         return connectome[side].to_numpy().astype(np.str_)
+    if isinstance(side, str):
+        there = [str(name) for name, v in connectome.coords.items() if v.dims == (NODE,) and name != NODE]
+        raise InputError(
+            f"side must name a node coordinate, got {side!r}; there are {listed(there) or 'none'}; "
+            "or give the side of each node, of a worm match_sides(connectome, worm_side(connectome.node))"
+        )
     return group_labels(connectome, side)

@@ -159,7 +159,7 @@ def _measures(metric: str | Measure | Sequence[str | Measure]) -> dict[str, Meas
     several = [metric] if isinstance(metric, str) or callable(metric) else list(metric)
     known: Mapping[str, Measure] = {**METRICS, "triads": _connected_triads}
     if strangers := [m for m in several if isinstance(m, str) and m not in known]:
-        raise InputError(f"metric must be one of {listed(known)} or a function, got {listed(strangers)}")
+        raise InputError(f"metric must be one of {listed(known, limit=99)} or a function, got {listed(strangers)}")
     named = [(m, known[m]) if isinstance(m, str) else (getattr(m, "__name__", "metric"), m) for m in several]
     if len({name for name, _ in named}) < len(named):
         raise InputError(f"metrics need names of their own, got {listed([name for name, _ in named])}")

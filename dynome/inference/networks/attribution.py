@@ -43,9 +43,10 @@ def edge_attribution(
     part : DataTree
         E.g. ``task.test``.
     method : {"auto", "gradient", "ablation"}
-        "ablation" forecasts again without each connection in turn. "gradient" multiplies the weight by the derivative
-        of the forecast, to first order the same, for all connections at once; attention (``layer="gat"``) has no
-        weights and needs ablation. "auto" takes the gradient where there is one.
+        "ablation" forecasts again without each connection in turn, those left out that no message to the nodes takes.
+        "gradient" is the derivative of the forecast by what a connection carries, to first order the same, for all
+        connections at once; attention (``layer="gat"``) has no weights and needs ablation. "auto" takes the gradient
+        where there is one.
     node : str, list of str or None
         Nodes whose forecasts count; None takes all that the part recorded.
     horizon : int or None
@@ -70,12 +71,12 @@ def edge_attribution(
 
     Notes
     -----
-    With a gate :math:`m_e = 1` on the weight of each connection, the change of a forecast without it is
+    With a gate :math:`m_e = 1` on the message of each connection, the change of a forecast without it is
     :math:`\partial \hat x / \partial m_e` to first order. Its mean square over forecasts is the mean over random signs
     r of :math:`(\partial\, r \cdot \hat x / \partial m_e)^2`; 32 draws of r give it to about a quarter.
 
-    Layers that divide by the summed weight ("signed", "sage") do not feel the weight of an only input: the gradient is
-    about 0 there, and what ablation gives need not be.
+    Layers that divide by summed weights ("signed", "sage", "gcn") divide by the same sums without the connection: its
+    share goes to no other input. Only attention shares it out among the others.
 
     A large value says that the model uses the connection, not that the brain does.
 
@@ -102,7 +103,7 @@ def edge_attribution(
     ask, graphs = _gated_forecast(model, series, origin, chosen, at)
     sizes = [graph.source.numel() for graph in graphs]
     if method == "ablation" or (method == "auto" and weightless):
-        value = _ablated(ask, sum(sizes))
+        value = _ablated(ask, _carrying(model, series, origin, chosen, graphs))
     else:
         value = _projected(ask, sum(sizes), seeds.generator(random_state, "attribution"))
     ends = [np.concatenate([g.nodes[getattr(g, end).numpy()] for g in graphs]) for end in ("source", "target")]
@@ -184,7 +185,8 @@ def _gated_forecast(
 ) -> tuple[Callable[[Any], torch.Tensor], list[Any]]:
     """A function from gates of all connections to forecasts (...), and the graphs that the gates run through.
 
-    A gate is a tensor of factors, or the number of the one connection that is taken away.
+    A gate is a tensor of factors, or the number of the one connection that is taken away. Attention only knows the
+    latter: what has no message is then not there.
     """
     import torch
 
@@ -194,19 +196,20 @@ def _gated_forecast(
     network.requires_grad_(False)
     views = model._views(model.results_, series, "cpu")
     graphs = [views.graph] if isinstance(model, ConnectomeGNN) else [network.chemical.graph, network.gap.graph]
-    first, wires = (
-        graphs[0].source.numel(),
-        None if isinstance(model, ConnectomeGNN) else (network.chemical, network.gap),
-    )
+    first, n_edges = graphs[0].source.numel(), sum(graph.source.numel() for graph in graphs)
+    wires = None if isinstance(model, ConnectomeGNN) else (network.chemical, network.gap)
 
     def through(gate: Any) -> None:
-        if wires is None:
-            views.regraph(without(graphs[0], gate) if isinstance(gate, int) else gated(graphs[0], gate))
+        if wires is None and model.layer == "gat" and isinstance(gate, int):
+            views.regraph(without(graphs[0], gate))
             return
         factors = gate
         if isinstance(gate, int):
-            factors = torch.ones(first + graphs[1].source.numel())
+            factors = torch.ones(n_edges)
             factors[gate] = 0
+        if wires is None:
+            views.regraph(gated(graphs[0], factors))
+            return
         network.chemical, network.gap = (
             w._replace(strength=w.strength * part)
             for w, part in zip(wires, (factors[:first], factors[first:]), strict=True)
@@ -220,13 +223,33 @@ def _gated_forecast(
     return ask, graphs
 
 
-def _ablated(ask: Callable[[Any], torch.Tensor], n_edges: int) -> NDArray[np.float64]:
+def _carrying(
+    model: Any, series: Series, origin: NDArray[np.int64], nodes: NDArray[np.int64], graphs: list[Any]
+) -> NDArray[np.bool_]:
+    """Connections that can change the forecasts of some nodes: for the others nothing needs to be computed."""
     import torch
 
-    out = np.empty(n_edges)
-    with torch.no_grad(), progress.task("forecasts without each connection", total=n_edges) as advance:
-        whole = ask(torch.ones(n_edges))
-        for k in range(n_edges):
+    from dynome.inference.networks.gates import carrying
+    from dynome.inference.networks.tables import observed
+
+    n = series.nodes.size
+    sends, n_steps = np.ones(n, dtype=np.bool_), n
+    if isinstance(model, ConnectomeGNN):
+        n_steps = model.n_layers
+        if not model.hidden_nodes:
+            sends = observed(series)[origin].any(axis=0)
+    wanted = torch.zeros(n, dtype=torch.bool)
+    wanted[torch.from_numpy(nodes)] = True
+    return np.asarray(carrying(graphs, torch.from_numpy(sends), wanted, n_steps).numpy())
+
+
+def _ablated(ask: Callable[[Any], torch.Tensor], carries: NDArray[np.bool_]) -> NDArray[np.float64]:
+    import torch
+
+    out = np.zeros(carries.size)
+    with torch.no_grad(), progress.task("forecasts without each connection", total=int(carries.sum())) as advance:
+        whole = ask(torch.ones(carries.size))
+        for k in np.flatnonzero(carries).tolist():
             out[k] = (ask(k) - whole).double().square().mean().sqrt().item()
             advance(1)
     return out

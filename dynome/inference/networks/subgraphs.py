@@ -62,6 +62,7 @@ def with_edges(graph: MessageGraph, rows: Tensor, n_nodes: int) -> MessageGraph:
         weight=graph.weight[rows],
         sign=graph.sign[rows],
         feature=graph.feature[rows],
+        gate=None if graph.gate is None else graph.gate[rows],
     )
 
 

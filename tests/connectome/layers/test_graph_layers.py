@@ -166,7 +166,7 @@ def test_any_layer_serves_every_edge_type(base):
 
 
 ERRORS = {
-    r"layer must be one of 'gcn', .*got 'gnn'": lambda: make_layer("gnn", 2, 2),
+    r"layer must be one of 'gcn', .*'relation', 'none', got 'gnn'": lambda: make_layer("gnn", 2, 2),
     r"base must be gcn, gin, sage, gat or signed, got 'none'": lambda: RelationLayer(2, 2, n_relations=1, base="none"),
     r"made for 3 relations, the graph has 1 \(edge\)": lambda: RelationLayer(2, 2, n_relations=3)(graph(), features(2)),
 }

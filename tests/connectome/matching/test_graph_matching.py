@@ -213,7 +213,9 @@ def test_what_cannot_be_matched_is_told():
         match_nodes(made, made, weight="rank")
     with pytest.raises(InputError, match="must be at least 1, got 0 and 100"):
         match_nodes(made, made, n_starts=0)
-    with pytest.raises(InputError, match="by must name a node coordinate, got 'side'"):
+    with pytest.raises(
+        InputError, match=r"side must name a node coordinate, got 'side'; .*worm_side\(connectome.node\)"
+    ):
         match_sides(made)
     with pytest.raises(InputError, match='side must say "left" or "right"'):
         match_sides(made, ["left"] * 6)

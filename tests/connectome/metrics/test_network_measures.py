@@ -18,6 +18,7 @@ from dynome.connectome import (
     from_networkx,
     local_efficiency,
     network_metrics,
+    null_scores,
     participation,
     path_lengths,
     reorder,
@@ -286,6 +287,8 @@ def test_what_cannot_be_measured_is_told(wiring):
         centrality(made, "fame")
     with pytest.raises(InputError, match="damping must be at least 0"):
         centrality(made, "pagerank", damping=1)
+    with pytest.raises(InputError, match=r"one of 'density', .*'largest_strong_component', 'triads' .*got 'beauty'"):
+        null_scores(made, "beauty")
     with pytest.raises(InputError, match=r"metric must be one of .* got 'beauty'"):
         network_metrics(made, "beauty")
     with pytest.raises(InputError, match="n_null must be at least 0"):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from scipy.stats import spearmanr
 
+from dynome.connectome import from_edges
 from dynome.connectome.layers.making import make_layer
 from dynome.connectome.layers.message_graphs import message_graph
 from dynome.dynamics import AR, Persistence
@@ -20,7 +22,7 @@ from dynome.inference import (
     node_attribution,
     node_embeddings,
 )
-from dynome.inference.networks.gates import gated, without
+from dynome.inference.networks.gates import carrying, gated, without
 
 QUICK = {"n_epochs": 4, "device": "cpu", "random_state": 0}
 
@@ -67,8 +69,41 @@ def test_messages_reach_as_far_as_there_are_layers(task):
     assert float(found[found.target == name].max()) > 0
 
 
+@pytest.mark.parametrize("layer", ["signed", "sage", "gcn"])
+def test_the_only_input_of_a_node_has_an_attribution(layer, task, monkeypatch):
+    monkeypatch.setattr("dynome.inference.networks.attribution._PROBES", 256)
+    nodes = stacked(task.test).nodes
+    chain = from_edges({"source": nodes[:-1], "target": nodes[1:], "weight": np.arange(1.0, nodes.size)}, units="1")
+    model = ConnectomeGNN(layer, n_layers=1, hidden=8, dropout=0.0, connectome=chain, **QUICK).fit(task.train)
+    exact, first = (edge_attribution(model, task.test, method=m, n_windows=20) for m in ("ablation", "gradient"))
+    carries = exact > 0
+    assert carries.sum() >= 5
+    assert (first[carries] > 0).all()
+    assert spearmanr(exact[carries], first[carries]).statistic > 0.5
+    assert np.median(first[carries] / exact[carries]) == pytest.approx(1, abs=0.4)
+
+
+@pytest.mark.parametrize("layer", ["signed", "gat"])
+@pytest.mark.parametrize("hidden_nodes", [False, True])
+def test_connections_that_lead_to_no_forecast_are_not_tried(layer, hidden_nodes, task, monkeypatch):
+    model = ConnectomeGNN(layer, hidden=8, hidden_nodes=hidden_nodes, **QUICK | {"n_epochs": 1}).fit(task.train)
+    name = str(stacked(task.test).nodes[stacked(task.test).recorded[0]][0])
+    quick = edge_attribution(model, task.test, method="ablation", node=name, n_windows=4)
+    tried = []
+    with monkeypatch.context() as patch:
+
+        def every(graphs, sends, wanted, n_steps):
+            tried.append(carrying(graphs, sends, wanted, n_steps).numpy())
+            return torch.ones(quick.size, dtype=torch.bool)
+
+        patch.setattr("dynome.inference.networks.gates.carrying", every)
+        whole = edge_attribution(model, task.test, method="ablation", node=name, n_windows=4)
+    np.testing.assert_array_equal(quick, whole)
+    assert 0 < tried[0].sum() < quick.size
+
+
 @pytest.mark.parametrize("layer", ["gin", "relation"])
-def test_a_closed_gate_is_a_connection_that_is_not_there(layer):
+def test_a_closed_gate_is_a_connection_that_carries_nothing(layer):
     rng = np.random.default_rng(0)
     pairs = np.array([(i, j) for i in range(6) for j in range(6) if i != j and rng.random() < 0.5])
     wiring = xr.Dataset(
@@ -87,7 +122,16 @@ def test_a_closed_gate_is_a_connection_that_is_not_there(layer):
     for row in range(graph.source.numel()):
         gate = torch.ones(graph.source.numel())
         gate[row] = 0
-        torch.testing.assert_close(net(gated(graph, gate), x), net(without(graph, row), x))
+        source, target = graph.source[row], graph.target[row]
+        closed = gated(graph, gate)
+        if layer == "gin":  # nothing is divided: as if the connection were not there
+            torch.testing.assert_close(net(closed, x), net(without(graph, row), x))
+        # What its source does no longer matters to its target, nor does anything change elsewhere.
+        moved = x.clone()
+        moved[source] += 1
+        torch.testing.assert_close(net(closed, moved)[target], net(closed, x)[target])
+        others = torch.arange(6) != target
+        torch.testing.assert_close(net(closed, x)[others], net(graph, x)[others])
     torch.testing.assert_close(net(gated(graph, torch.ones_like(gate)), x), net(graph, x))
 
 

@@ -352,6 +352,11 @@ def test_one_node_that_varies_is_too_few():
         infer_connectivity(array(np.column_stack([np.arange(50.0), np.ones(50)])), "correlation")
 
 
+def test_an_array_without_labels_is_refused_without_a_name_that_nobody_gave():
+    with pytest.raises(InputError, match=r"by granger:\n  - expected a DataArray .*, found ndarray"):
+        infer_connectivity(np.zeros((50, 3)), "granger")
+
+
 def test_sessions_with_different_nodes_are_not_joined():
     parts = {"one/first": driven(0), "one/second": driven(1).sel(node=["a", "b", "d"])}
     with pytest.raises(InputError, match=r"different nodes, missing 'c', unknown none; use sessions=\"average\""):
