@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _what = "forecasts"
+_interval = "sampling_interval"
 _room = 1.5  # of the longest horizon, from one forecast to the next
 
 
@@ -66,12 +67,15 @@ def plot_forecast_traces(
     >>> rec = dy.schema.recording(np.arange(6.0)[:, None], time=np.arange(6.0), node=["a"], units="1")
     >>> part = dy.study.build({"worm": rec}, attrs={"variable": "activity"})
     >>> coords = {"session": ("window", ["worm"]), "time": ("window", [3.0]), "horizon": [1, 2], "node": ["a"]}
-    >>> forecast = xr.Dataset({"forecast": (("window", "horizon", "node"), [[[4.0], [5.0]]])}, coords)
+    >>> said = (("window", "horizon", "node"), [[[4.0], [5.0]]])
+    >>> forecast = xr.Dataset({"forecast": said}, coords, attrs={"sampling_interval": 1.0})
     >>> host = plot_forecast_traces(forecast, part, ax=Figure().subplots())
     >>> host.child_axes[0].lines[-1].get_xdata().tolist()
     [3.0, 4.0, 5.0]
     """
     canvas.require_variables(forecast, ["forecast", "session", "time", "horizon", "node"], _what)
+    if _interval not in forecast.attrs:
+        raise InputError(f"cannot draw {_what}: the attribute {_interval!r} (seconds a bin) is lost; keep attributes")
     _refuse_other_than_part(part)
     there = list(dict.fromkeys(forecast["session"].to_numpy().tolist()))
     if not there or not forecast.sizes["node"]:
@@ -107,8 +111,15 @@ def plot_forecast_traces(
         panel.tick_params(labelbottom=panel is panels[-1])
     panels[-1].set_xlabel("time (s)", fontsize=canvas.LABEL)
     panels[0].set_title(canvas.shortened(session), fontsize=canvas.TICK, loc="left", color=INK)
-    _add_legend(panels[0], None if part is None else variable, "lower" in said)
+    _add_legend(panels[0], None if part is None else variable, _band(said))
     return ax
+
+
+def _band(said: xr.Dataset) -> str:
+    """What the band is, where there is one."""
+    if not {"lower", "upper"} <= set(said.data_vars):
+        return ""
+    return f"{said.attrs['probability']:.0%} interval" if "probability" in said.attrs else "interval"
 
 
 def _refuse_other_than_part(part: object) -> None:
@@ -119,7 +130,7 @@ def _refuse_other_than_part(part: object) -> None:
     raise InputError(f"cannot draw {_what}: expected a part of a task, e.g. task.test, found {found}")
 
 
-def _add_legend(ax: Axes, variable: str | None, band: bool) -> None:
+def _add_legend(ax: Axes, variable: str | None, band: str) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -127,7 +138,7 @@ def _add_legend(ax: Axes, variable: str | None, band: bool) -> None:
     if variable is not None:
         handles.insert(0, Line2D([], [], color=INK, lw=1.0, label=variable.replace("_", " ")))
     if band:
-        handles.append(Patch(color=SERIES[1], alpha=0.22, lw=0, label="interval"))
+        handles.append(Patch(color=SERIES[1], alpha=0.22, lw=0, label=band))
     ax.legend(handles=handles, fontsize=canvas.NOTE, frameon=False, ncols=3, loc="lower right",
               bbox_to_anchor=(1, 1), borderaxespad=0.2)  # fmt: skip
 
@@ -147,7 +158,7 @@ def _draw_truth(ax: Axes, truth: xr.DataArray, recording: xr.Dataset) -> None:
 
 
 def _draw_forecasts(ax: Axes, truth: xr.DataArray | None, said: xr.Dataset) -> None:
-    ahead = np.append(0, said["horizon"].to_numpy()) * float(said.attrs.get("interval", 1.0))
+    ahead = np.append(0, said["horizon"].to_numpy()) * float(said.attrs[_interval])
     color = SERIES[1]
     for k in range(said.sizes["window"]):
         here = said.isel(window=k)
@@ -187,13 +198,13 @@ def _origins(said: xr.Dataset, n: int) -> NDArray[np.int64]:
 def _around(said: xr.Dataset) -> slice:
     """Time from a context before the first forecast until after the last."""
     clock, reach = said["time"].to_numpy(), _reach(said)
-    before = max(reach, float(said.attrs.get("context", 1)) * float(said.attrs.get("interval", 1.0)))
+    before = max(reach, float(said.attrs.get("context", 1)) * float(said.attrs[_interval]))
     return slice(clock.min() - before, clock.max() + _room * reach)
 
 
 def _reach(said: xr.Dataset) -> float:
     """How far ahead the longest forecast looks."""
-    return float(said["horizon"].max()) * float(said.attrs.get("interval", 1.0))
+    return float(said["horizon"].max()) * float(said.attrs[_interval])
 
 
 def _most_varied(data: xr.Dataset, variable: str) -> list[str]:

@@ -161,8 +161,8 @@ def _draw_nulls(ax: Axes, table: xr.DataTree, differences: xr.Dataset) -> None:
 
 def _smallest_p(differences: xr.Dataset, nulls: xr.Dataset) -> str:
     """What no p-value can go below, of the kind with most null connectomes."""
-    told = np.isfinite(differences["mean_p_value"])
-    draws = int(np.isfinite(nulls["mean_score"]).sum("draw").where(told, 0).max())
+    told = differences["mean_p_value"].notnull()
+    draws = int(nulls["mean_score"].notnull().sum("draw").where(told, 0).max())
     return f"\np can't be below 1 / ({draws} null connectomes + 1) = {1 / (draws + 1):.2g}" if draws else ""
 
 

@@ -427,5 +427,5 @@ def forecasts() -> xr.Dataset:
             "horizon": [1, 2, 4],
             "node": [f"N{k}" for k in range(5)],
         },
-        {"interval": 0.5},
+        {"sampling_interval": 0.5, "probability": 0.8},
     )

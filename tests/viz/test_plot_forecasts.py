@@ -100,6 +100,13 @@ def test_names_that_are_not_there_are_told(forecasts, ax):
         dy.viz.plot_forecast_traces(forecasts, part().filter(lambda node: node.name != "w1"), ax=ax)
 
 
+def test_forecasts_without_the_length_of_a_bin_are_refused(forecasts, ax):
+    with pytest.raises(InputError, match=r"attribute 'sampling_interval' \(seconds a bin\) is lost"):
+        dy.viz.plot_forecast_traces(forecasts.drop_attrs(), part(), ax=ax)
+    panel = dy.viz.plot_forecast_traces(forecasts, ax=ax).child_axes[0]
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["forecast", "80% interval"]
+
+
 def test_of_a_long_recording_a_stretch_is_drawn_in_which_forecasts_can_be_seen(ax):
     time = np.arange(960) * 0.5
     rec = dy.schema.recording(np.sin(time)[:, None], time=time, node=["a"], units="dF/F")
@@ -107,7 +114,9 @@ def test_of_a_long_recording_a_stretch_is_drawn_in_which_forecasts_can_be_seen(a
     dims, coords = ("window", "horizon", "node"), {"horizon": [1, 3], "node": ["a"]}
     clock = np.delete(time[6:-3], slice(300, 600))  # nothing was forecast in the middle
     value = (dims, np.zeros((clock.size, 2, 1)), {"units": "dF/F"})
-    said = xr.Dataset({n: value for n in ("forecast", "lower", "upper")}, coords, {"interval": 0.5, "context": 6})
+    said = xr.Dataset(
+        dict.fromkeys(("forecast", "lower", "upper"), value), coords, {"sampling_interval": 0.5, "context": 6}
+    )
     said = said.assign_coords(session=("window", ["w"] * clock.size), time=("window", clock))
     panel = dy.viz.plot_forecast_traces(said, data, n_origins=4, ax=ax).child_axes[0]
     starts = [line.get_xdata()[0] for line in panel.lines[2:] if len(line.get_xdata()) == 1]

@@ -78,7 +78,7 @@ def forecasting_task(
     DataTree
         Children ``train``, ``validation``, ``test`` (and ``held_out``), each a study with the connectome, and with
         the attributes ``context horizons variable covariates interval`` (seconds) ``split gap scaling``. The attribute
-        ``left_out`` of the task lists the labels of recordings that the connectome does not know: look for mistyped ones.
+        ``left_out`` of the task lists labels of recordings that the connectome does not know, e.g. mistyped ones.
 
         Recordings hold the variable as it was, the covariates, ``scored (time)`` (False: only to be looked back on),
         and ``center (node)`` and ``scale (node)``, by which models standardize. Unlabelled nodes are left out, and of
@@ -167,8 +167,8 @@ def _refuse_single(**given: Any) -> None:
     problems = Problems("cannot make a forecasting task")
     for name, value in given.items():
         if value is not None and (isinstance(value, str) or not np.iterable(value)):
-            whole = name == "horizons" and _whole_number(value, 2)
-            hint = f", or range(1, {value + 1}) for all up to it" if whole else ""
+            several = name == "horizons" and _whole_number(value, 2)
+            hint = f", or range(1, {int(value) + 1}) for all up to it" if several else ""
             one = "(0.7, 0.1, 0.2)" if name == "fractions" else f"({value!r},)"
             problems.add(f"{name} must be a sequence, got {value!r}; pass {one}{hint}")
     problems.raise_if_any(InputError)
