@@ -91,7 +91,7 @@ def add_data_problems(
         problems.add(
             f"{n_bin} bins cannot tell {n_states} states apart; lower n_states to {max(1, n_bin // 2)} or record longer"
         )
-    add_observation_problems(problems, sequences.y.T, law)
+    add_observation_problems(problems, sequences.y.T, law, sequences.nodes)
     if law == "gaussian":
         _add_scale_problems(problems, sequences)
 

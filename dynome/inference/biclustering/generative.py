@@ -109,7 +109,7 @@ def build_model(
     problems.raise_if_any(InputError)
     sequences = stacked(data, subject=problems.subject)
     y = np.ascontiguousarray(sequences.y.T, dtype=float)
-    add_observation_problems(problems, y, observation)
+    add_observation_problems(problems, y, observation, sequences.nodes)
     if y.shape[0] < 2:
         problems.add(f"at least 2 nodes are needed, found {y.shape[0]}")
     problems.raise_if_any(InputError)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from dynome import progress
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences
@@ -56,7 +57,7 @@ def heldout_scores(results: Any, data: ChainInput, *, n_draws: int | None = None
     own, law = same_bins(tree, data, "cannot score what was held out"), tree.attrs["observation"]
     position = own.layout.position
     seen = unplaced(tree["observed_data"].to_dataset()["y"], (), (NODE,), position)
-    y = _heldout_values(own.y, seen, law)
+    y = _heldout_values(own.y, seen, own.nodes, law)
     number = draw_numbers(tree, n_draws)
     known = np.isfinite(y)
     total = {chain: np.full(int(known.sum()), -np.inf) for chain in sorted({chain for chain, _ in number})}
@@ -80,7 +81,7 @@ def _tree_of(results: Any) -> xr.DataTree:
     raise InputError(f"expected a fitted Biclustering or its results_, got a {type(results).__name__}")
 
 
-def _heldout_values(values: Array, seen: Array, law: Law) -> Array:
+def _heldout_values(values: Array, seen: Array, nodes: NDArray[Any], law: Law) -> Array:
     """(n_node, n_bin): entries that the fit did not see; NaN elsewhere."""
     y = np.where(np.isnan(seen), values, np.nan)
     problems = Problems("cannot score what was held out")
@@ -89,7 +90,8 @@ def _heldout_values(values: Array, seen: Array, law: Law) -> Array:
             "no bin was held out: fit to the data with NaN where they are to be predicted, then pass the whole"
         )
     elif law != "gaussian":
-        add_observation_problems(problems, y[np.isfinite(y)][None], law)
+        some = np.isfinite(y).any(axis=0)
+        add_observation_problems(problems, y[:, some].T, law, nodes[some])
     problems.raise_if_any(InputError)
     return np.ascontiguousarray(y.T)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from dynome.errors import Problems, listed
@@ -138,7 +138,7 @@ def sample_observations(psi: Array, law: Law, dispersion: Array, rng: np.random.
     return rng.poisson(rate).astype(float)
 
 
-def add_observation_problems(problems: Problems, y: NDArray[Any], law: Law) -> None:
+def add_observation_problems(problems: Problems, y: NDArray[Any], law: Law, nodes: ArrayLike | None = None) -> None:
     """Note what keeps observations from being explained by a law.
 
     Parameters
@@ -148,6 +148,8 @@ def add_observation_problems(problems: Problems, y: NDArray[Any], law: Law) -> N
     y : (n_node, n_bin)
         NaN is missing; a node without observations is a problem, one that is always 0 is not.
     law : str
+    nodes : (n_node,) or None
+        Labels to tell; None tells positions.
 
     Examples
     --------
@@ -157,19 +159,21 @@ def add_observation_problems(problems: Problems, y: NDArray[Any], law: Law) -> N
     ['law "poisson" needs counts 0, 1, 2, ...; 1 value is not, e.g. 0.5 (node 0, bin 0)']
     """
     y = np.asarray(y, dtype=float)
+    names = np.arange(y.shape[0]) if nodes is None else np.asarray(nodes)
     missing = np.isnan(y)
-    _add_values(problems, y, np.isinf(y), f'law "{law}" needs finite observations')
+    _add_values(problems, y, names, np.isinf(y), f'law "{law}" needs finite observations')
     if law in ("negative_binomial", "poisson"):
         wrong = np.isfinite(y) & ((y < 0) | (y != np.floor(y)))
-        _add_values(problems, y, wrong, f'law "{law}" needs counts 0, 1, 2, ...')
+        _add_values(problems, y, names, wrong, f'law "{law}" needs counts 0, 1, 2, ...')
     elif law == "bernoulli":
-        _add_values(problems, y, np.isfinite(y) & (y != 0) & (y != 1), 'law "bernoulli" needs 0 or 1')
+        _add_values(problems, y, names, np.isfinite(y) & (y != 0) & (y != 1), 'law "bernoulli" needs 0 or 1')
     if (empty := np.flatnonzero(missing.all(axis=1))).size:
-        problems.add(f"nodes without any observation tell nothing: drop {listed(empty.tolist())} (positions)")
+        place = " (positions)" if nodes is None else ""
+        problems.add(f"nodes without any observation tell nothing: drop {listed(names[empty].tolist())}{place}")
 
 
-def _add_values(problems: Problems, y: Array, wrong: NDArray[np.bool_], need: str) -> None:
+def _add_values(problems: Problems, y: Array, names: NDArray[Any], wrong: NDArray[np.bool_], need: str) -> None:
     if count := int(wrong.sum()):
         node, time = np.argwhere(wrong)[0]
         found = "1 value is" if count == 1 else f"{count} values are"
-        problems.add(f"{need}; {found} not, e.g. {y[node, time]:g} (node {node}, bin {time})")
+        problems.add(f"{need}; {found} not, e.g. {y[node, time]:g} (node {names[node]}, bin {time})")

@@ -233,11 +233,12 @@ def _carrying(
     from dynome.inference.networks.tables import observed
 
     n = series.nodes.size
-    sends, n_steps = np.ones(n, dtype=np.bool_), n
+    sends: NDArray[np.bool_] = np.ones(n, dtype=np.bool_)
+    n_steps = n
     if isinstance(model, ConnectomeGNN):
         n_steps = model.n_layers
         if not model.hidden_nodes:
-            sends = observed(series)[origin].any(axis=0)
+            sends = np.asarray(observed(series)[origin].any(axis=0))
     wanted = torch.zeros(n, dtype=torch.bool)
     wanted[torch.from_numpy(nodes)] = True
     return np.asarray(carrying(graphs, torch.from_numpy(sends), wanted, n_steps).numpy())

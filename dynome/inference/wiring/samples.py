@@ -62,7 +62,7 @@ def animals_of(data: ChainInput) -> dict[str, dict[str, Any]]:
         found = study.sessions(data)
     elif isinstance(data, Mapping):
         found = {str(key): value for key, value in data.items()}
-    elif isinstance(data, np.ndarray):  # refused when it is read, without a name that nobody gave
+    elif hasattr(data, "ndim"):  # an array is refused when it is read, without a name that nobody gave
         found = {"": data}
     else:
         found = {str(k): value for k, value in enumerate(data)}

@@ -110,6 +110,14 @@ def test_observations_that_a_law_cannot_explain_are_told(y, law, message):
         problems.raise_if_any(InputError)
 
 
+def test_nodes_of_bad_observations_are_told_by_their_labels():
+    problems = Problems("cannot cluster")
+    y = np.array([[0, 1], [np.nan, np.nan], [2, -1]])
+    add_observation_problems(problems, y, "poisson", ["AVAL", "AVAR", "RIML"])
+    assert "e.g. -1 (node RIML, bin 1)" in problems.found[0]
+    assert problems.found[1].endswith("drop 'AVAR'")
+
+
 def test_silent_nodes_and_missing_bins_are_no_problem():
     problems = Problems("cannot cluster")
     add_observation_problems(problems, np.array([[0.0, 0, 0], [np.nan, 2, 1]]), "negative_binomial")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from dynome import seeds
 from dynome.dynamics.hmm.sequences import ChainInput, Sequences, stacked
@@ -129,7 +130,7 @@ def compare_biclustering(
     sequences = stacked(data, (ACTIVITY, SPIKE_COUNT) if law == "gaussian" else (SPIKE_COUNT, ACTIVITY))
     y = np.ascontiguousarray(sequences.y.T, dtype=np.float64)
     names = _names(models, law)
-    _check(y, law, names, held_out, share, n_folds)
+    _check(y, sequences.nodes, law, names, held_out, share, n_folds)
     seed = seeds.resolve(random_state)
     given = _default_model() if biclustering is None and set(names) & set(_SAMPLED) else biclustering
     folds = _folds(y, sequences, held_out, share, n_folds, seed)
@@ -163,9 +164,9 @@ def _names(models: Sequence[str] | None, law: Law) -> list[str]:
     return list(dict.fromkeys(models))
 
 
-def _check(y: Array, law: Law, names: list[str], kind: str, share: float, n_folds: int) -> None:
+def _check(y: Array, nodes: NDArray[Any], law: Law, names: list[str], kind: str, share: float, n_folds: int) -> None:
     problems = Problems("cannot compare")
-    add_observation_problems(problems, y, law)
+    add_observation_problems(problems, y, law, nodes)
     if not names:
         problems.add("models must name at least one model")
     if kind not in get_args(Kind):
