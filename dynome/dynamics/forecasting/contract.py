@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from dynome import schema, seeds
+from dynome import study as studies
 from dynome.dynamics.forecasting.rollouts import Start, rolled_out, starting_points
 from dynome.dynamics.forecasting.series import PART_ATTRS, Series, stacked, wiring_of
 from dynome.dynamics.forecasting.tallies import Forecast, skill, tallied
@@ -80,6 +81,8 @@ class Forecaster(Estimator):
         started = time.perf_counter()
         series = stacked(part)
         _refuse_empty(series)
+        if isinstance(validation, xr.DataTree) and not studies.sessions(validation):
+            raise InputError("the validation part holds no recording; leave it out: fit(task.train)")
         held = None if validation is None else stacked(validation, series.nodes)
         seed = seeds.resolve(getattr(self, "random_state", 0))
         fitted = self._fit(series, held, wiring_of(part), seed)

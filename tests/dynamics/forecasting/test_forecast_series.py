@@ -239,3 +239,9 @@ def test_an_interval_tells_its_probability():
     found = Constant(0.0, spread=2.0).fit(part).predict(part, interval=0.8)
     assert found.attrs["probability"] == 0.8
     assert found.attrs["sampling_interval"] == 0.5
+
+
+def test_an_empty_validation_part_is_to_be_left_out():
+    part = part_of({"w": recording(np.zeros((9, 2)))})
+    with pytest.raises(InputError, match=r"leave it out: fit\(task\.train\)"):
+        Next().fit(part, xr.DataTree(xr.Dataset(attrs=part.attrs)))
