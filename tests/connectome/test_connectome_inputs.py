@@ -14,6 +14,9 @@ OPTIONS = {
     "reorder": {"node": ["n00"]},
     "rename_nodes": {"node": ["x"]},
     "group_nodes": {"by": ["x"]},
+    "participation": {"community": ["x"]},
+    "null_scores": {"metric": "density"},
+    "assortativity": {"by": ["x"]},
 }
 TAKES_A_CONNECTOME = [
     *(
@@ -31,13 +34,26 @@ TAKES_A_CONNECTOME = [
     ),
     *("degree", "strength", "density", "reciprocity", "components", "clustering", "efficiency"),
     *("rewire", "shuffle_weights", "erdos_renyi", "find_communities", "node_positions"),
+    *("local_efficiency", "feedforward_levels", "path_lengths", "degree_assortativity", "rich_club", "null_scores"),
+    *("null_connectome", "small_worldness", "centrality", "participation", "network_metrics", "assortativity"),
+    "triad_census",
 ]
+LAYERS = {
+    *("GATv2Layer", "GCNLayer", "GINLayer", "MessageGraph", "RelationLayer", "SAGELayer", "SignedLayer"),
+    *("make_layer", "message_graph", "moved", "propagate"),
+}
+MATCHING = {"match_nodes", "match_sides", "match_accuracy", "worm_side"}
+DRAWS = {
+    *("rewire", "shuffle_weights", "erdos_renyi", "find_communities", "rich_club", "small_worldness"),
+    "null_connectome",
+}
 
 
 def test_every_public_function_is_thought_of():
     others = {"from_edges", "from_adjacency", "from_networkx", "modularity", "community_order", "WeightedSBM"}
+    others.add("degree_laws")  # takes counts, too
     names = {"homologue", "is_ambiguous", "normalize_worm_names", "worm_class", "worm_neurons"}
-    assert set(area.__all__) == {*TAKES_A_CONNECTOME, *others, *names}
+    assert set(area.__all__) == {*TAKES_A_CONNECTOME, *others, *names, *LAYERS, *MATCHING}
 
 
 @pytest.mark.parametrize("name", TAKES_A_CONNECTOME)
@@ -61,7 +77,7 @@ def test_a_connectome_says_whether_it_is_directed(wiring, name):
 
 @pytest.mark.parametrize("name", sorted(set(TAKES_A_CONNECTOME) - set(OPTIONS)))
 def test_a_lazily_opened_connectome_gives_the_same_results(wiring, name):
-    seed = {"random_state": 0} if name in ("rewire", "shuffle_weights", "erdos_renyi", "find_communities") else {}
+    seed = {"random_state": 0} if name in DRAWS else {}
     made = wiring(0)
     now, later = (getattr(area, name)(c, **seed) for c in (made, made.chunk(edge=7)))
     if isinstance(now, xr.Dataset | xr.DataArray):

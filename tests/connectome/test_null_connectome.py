@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from scipy.stats import chisquare
 
 from dynome import schema
@@ -111,6 +111,7 @@ def test_every_node_keeps_its_edges_with_each_cell_type(wiring, seed, directed):
 
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, directed=st.booleans(), n_bins=st.integers(1, 12))
+@example(seed=475, directed=False, n_bins=5)  # a limit is a length that occurs
 def test_lengths_keep_their_bins(wiring, seed, directed, n_bins):
     made = placed(wiring(seed, 20, 120, directed=directed), seed)
     null = null_connectome(made, "distance", n_bins=n_bins, random_state=seed)

@@ -53,7 +53,8 @@ def rewired_by_length(
         return part
     length = _lengths(part.source, part.target, place)
     limits = np.quantile(length, np.linspace(0, 1, n_bins + 1))
-    bounds = np.unique(np.concatenate([[0.0], limits[1:-1], [limits[-1] * (1 + 1e-9)]]))
+    # A quantile may be a length that occurs: rounding must not put that edge below its own limit.
+    bounds = np.unique(np.concatenate([[0.0], limits[1:-1] * (1 - 1e-9), [limits[-1] * (1 + 1e-9)]]))
     wanted = round(n_swaps_per_edge * part.source.size)
     seed = rng.integers(0, 2**64, dtype=np.uint64)
     source, target, _ = length_kernels.swap_within_bins(
