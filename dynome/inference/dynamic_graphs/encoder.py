@@ -12,6 +12,7 @@ References
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ class GraphEncoder(nn.Module):
         h = (self.identity if stamp is None else self.identity + stamp[:, :, None]).expand(*a.shape[:3], -1)
         h = h * visible[..., None]
         found = []
-        for layer in self.layers:
+        for layer in self._layers():
             seen = layer.gathered(a, h).flatten(0, 2).index_select(0, rows)
             filled = seen.new_zeros(flat.numel(), seen.shape[1]).index_copy(0, rows, layer.mix(seen))
             h = filled.reshape(h.shape)
@@ -112,21 +113,25 @@ class GraphEncoder(nn.Module):
         told = self.timestamp(states.gather(1, at))
         return told
 
+    def _layers(self) -> list[GraphIsomorphism]:
+        return [cast("GraphIsomorphism", layer) for layer in self.layers]
+
     def _encode(self, a: Tensor, stamp: Tensor | None) -> list[Tensor]:
         """All nodes visible: the first layer needs one product for all windows, as they share the embeddings."""
         found: list[Tensor] = []
-        first = self.layers[0]
+        layers = self._layers()
+        first = layers[0]
         gathered = a @ self.identity + first.eps * self.identity
         if stamp is not None:
             gathered = gathered + (a.sum(-1, keepdim=True) + first.eps) * stamp[:, :, None]
-        for layer in self.layers:
+        for layer in layers:
             h = layer.mix((gathered if not found else layer.gathered(a, found[-1])).flatten(0, 2))
             found.append(h.reshape(*a.shape[:3], -1))
         return found
 
 
 class GraphIsomorphism(nn.Module):
-    """One layer: :math:`h \\leftarrow \\mathrm{MLP}(A h + \\epsilon h)`, with self loops in A.
+    r"""One layer: :math:`h \leftarrow \mathrm{MLP}(A h + \epsilon h)`, with self loops in A.
 
     Parameters
     ----------

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynome import seeds
-from dynome.inference.dynamic_graphs.stand_in import density_graphs
-from dynome.inference.dynamic_graphs.stand_in import correlation_windows
 from dynome.inference.dynamic_graphs.scans import Scan, Scans, series_of
 from dynome.inference.dynamic_graphs.settings import GraphSettings
+from dynome.inference.dynamic_graphs.stand_in import correlation_windows, density_graphs
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -189,10 +188,7 @@ def graphs_of(x: Floats, scan: Scan, window: Integers, settings: GraphSettings) 
         for k, start in enumerate(starts):
             order = seeds.generator(0, "shuffled", scan.session, int(start)).permutation(x.shape[1])
             fc[k] = fc[k][np.ix_(order, order)]
-    if settings.wiring == "empty":
-        graphs = np.zeros(fc.shape, dtype=bool)
-    else:
-        graphs = density_graphs(fc, settings.density)
+    graphs = np.zeros(fc.shape, dtype=bool) if settings.wiring == "empty" else density_graphs(fc, settings.density)
     diagonal = np.arange(x.shape[1])
     graphs[:, diagonal, diagonal] = True
     return fc, graphs

@@ -14,10 +14,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import labels, study
-from dynome.inference.dynamic_graphs.stand_in import starts_of_windows
 from dynome.dynamics.preprocessing.clock import gapless_interval
 from dynome.errors import DynomeError, InputError, Problems, listed
 from dynome.inference.dynamic_graphs.settings import GraphSettings, add_graph_problems
+from dynome.inference.dynamic_graphs.stand_in import starts_of_windows
 from dynome.schema import ACTIVITY, NODE, TIME
 
 _LEAST = 3  # samples in a window: two give correlations of -1 and 1 only
