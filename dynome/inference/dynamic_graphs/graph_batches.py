@@ -53,6 +53,8 @@ class Batch(NamedTuple):
         Last sample of each window.
     seconds : (B, T) float32
         Its time since the start of the recording.
+    width : (B,) int64
+        Samples of a window.
     """
 
     scan: Integers
@@ -62,6 +64,7 @@ class Batch(NamedTuple):
     activity: Tensor | None
     last: Tensor
     seconds: Tensor
+    width: Tensor
 
 
 def clips(scans: Scans, n_windows: int | None, batch_size: int, rng: np.random.Generator) -> list[Clip]:
@@ -137,6 +140,7 @@ def batch_of(
         None if told is None else told.to(device),
         torch.from_numpy(last).to(device),
         torch.from_numpy(seconds.astype(np.float32)).to(device),
+        torch.tensor([scan.width for scan in chosen]).to(device),
     )
 
 
