@@ -9,16 +9,17 @@ How to add one: subclass at the top level of a module, set ``missing_data``, lis
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import xarray as xr
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from dynome import store
 from dynome._version import __version__
@@ -27,6 +28,7 @@ from dynome.store.classes import Storable, class_path, find
 from dynome.store.variables import as_dataset
 
 Results = xr.Dataset | xr.DataTree
+Arrays = dict[str, xr.DataArray | xr.Dataset | xr.DataTree]
 MissingData = Literal["mask", "drop", "raise"]
 
 _PARAMS, _RESULTS, _VALUES = "dynome_params", "results", "params"
@@ -75,13 +77,13 @@ class Estimator(BaseEstimator, Storable):  # type: ignore[misc]
     def to_tree(self) -> xr.DataTree:
         """Parameters and results as one tree, as `save` writes it."""
         results = self._fitted()
-        arrays: dict[str, xr.DataArray | xr.Dataset] = {}
+        arrays: Arrays = {}
         params = {k: _encode(v, k, arrays) for k, v in self.get_params(deep=False).items()}
         tree = xr.DataTree(xr.Dataset(attrs={_PARAMS: json.dumps(params)}))
-        tree[_RESULTS] = results if isinstance(results, xr.DataTree) else xr.DataTree(results)
-        tree[_RESULTS].attrs[_RESULTS] = type(results).__name__
+        tree[_RESULTS] = _marked(results)
         for name, value in arrays.items():
-            tree[f"{_VALUES}/{name}"] = xr.DataTree(value if isinstance(value, xr.Dataset) else _wrap(value))
+            part = _wrap(value) if isinstance(value, xr.DataArray) else value
+            tree[f"{_VALUES}/{name}"] = part if isinstance(part, xr.DataTree) else xr.DataTree(part)
         return tree
 
     @classmethod
@@ -138,6 +140,10 @@ class Estimator(BaseEstimator, Storable):  # type: ignore[misc]
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "results_")
 
+    def __sklearn_clone__(self) -> Self:
+        """An unfitted copy; a parameter that is a fitted estimator, such as a pretrained encoder, stays fitted."""
+        return type(self)(**{name: _kept(value) for name, value in self.get_params(deep=False).items()})
+
 
 def no_target(y: object) -> None:
     """Refuse what an unsupervised fit would ignore, such as weights in the place of `y`.
@@ -158,6 +164,19 @@ def no_target(y: object) -> None:
         )
 
 
+def _kept(value: Any) -> Any:
+    """A copy of a parameter; results are never changed in place, so that copies may share them."""
+    fitted = isinstance(value, Estimator) and hasattr(value, "results_")
+    return copy.copy(value) if fitted else clone(value, safe=False)
+
+
+def _marked(results: Results) -> xr.DataTree:
+    """Results as a tree that says what they were."""
+    tree = results.copy() if isinstance(results, xr.DataTree) else xr.DataTree(results)
+    tree.attrs[_RESULTS] = type(results).__name__
+    return tree
+
+
 def _loaded(results: xr.DataTree) -> Results:
     alone = results.copy()
     alone.orphan()
@@ -173,8 +192,8 @@ def _build(cls: Any, params: dict[str, Any], tree: xr.DataTree) -> Any:
         raise StoreError(f"the stored parameters do not fit {cls.__name__}: {error}") from error
 
 
-def _encode(value: Any, name: str, arrays: dict[str, xr.DataArray | xr.Dataset]) -> Any:
-    """JSON for one parameter; arrays go into `arrays` and leave a reference."""
+def _encode(value: Any, name: str, arrays: Arrays) -> Any:
+    """JSON for one parameter; arrays, and the results of an estimator, go into `arrays` and leave a reference."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -197,7 +216,12 @@ def _encode(value: Any, name: str, arrays: dict[str, xr.DataArray | xr.Dataset])
         return {"dataarray" if isinstance(value, xr.DataArray) else "dataset": key}
     if isinstance(value, BaseEstimator):
         params = {k: _encode(v, f"{name}_{k}", arrays) for k, v in value.get_params(deep=False).items()}
-        return {"object": class_path(type(value)), "params": params}
+        told = {"object": class_path(type(value)), "params": params}
+        if isinstance(value, Estimator) and hasattr(value, "results_"):
+            key = f"array{len(arrays)}"
+            arrays[key] = _marked(value.results_)
+            told["results"] = key
+        return told
     raise StoreError(f"parameter {name} is a {type(value).__name__} and cannot be stored; use plain values or arrays")
 
 
@@ -205,7 +229,10 @@ def _decode(value: Any, tree: xr.DataTree) -> Any:
     if not isinstance(value, dict):
         return value
     if "object" in value:
-        return _build(find(value["object"], BaseEstimator), value["params"], tree)
+        built = _build(find(value["object"], BaseEstimator), value["params"], tree)
+        if "results" in value and isinstance(built, Estimator):
+            built.results_ = _loaded(cast("xr.DataTree", tree[f"{_VALUES}/{value['results']}"]))
+        return built
     (form, content), *_ = value.items()
     if form in ("array", "dataarray", "dataset"):
         data = tree[f"{_VALUES}/{content}"].to_dataset().load()

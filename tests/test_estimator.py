@@ -130,6 +130,30 @@ def test_arrays_of_one_name_do_not_take_each_others_place(tmp_path):
     assert same(model.second, found.second)
 
 
+@pytest.mark.parametrize(
+    "results", [None, xr.DataTree.from_dict({"/": xr.Dataset({"b": 1.0}), "/w": xr.Dataset({"c": 2})})]
+)
+def test_an_estimator_that_was_fitted_before_comes_back_fitted_as_a_parameter(tmp_path, results):
+    pretrained = Holder(3).fit(results)
+    model = Holder(pretrained, [Holder(4), Holder(pretrained)]).fit()
+    found = back(model, tmp_path)
+    assert type(found.first.results_) is type(pretrained.results_)
+    assert found.first.results_.identical(pretrained.results_)
+    assert "results" not in pretrained.results_.attrs
+    assert not hasattr(found.second[0], "results_")
+    assert found.second[1].first.results_.identical(pretrained.results_)
+
+
+def test_a_clone_is_unfitted_and_keeps_a_pretrained_parameter_to_itself():
+    model = Holder(Holder(3).fit(), Holder(4)).fit()
+    copy = clone(model)
+    assert not hasattr(copy, "results_")
+    assert not hasattr(copy.second, "results_")
+    assert copy.first.results_.identical(model.first.results_)
+    copy.set_params(first__first=5, second__first=6)
+    assert (model.first.first, model.second.first) == (3, 4)
+
+
 def test_numbers_of_numpy_come_back_as_numbers_of_python(tmp_path):
     found = back(Holder(np.float32(0.5), np.int64(3)).fit(), tmp_path)
     assert (found.first, found.second) == (0.5, 3)
