@@ -1,4 +1,4 @@
-"""Where kernels run: the CPU, a CUDA card or Apple's GPU; and how many threads they take."""
+"""Where kernels run: the CPU, a CUDA card or Apple's GPU; on how many threads; how to get the same bits twice."""
 
 from __future__ import annotations
 
@@ -81,3 +81,29 @@ def threads(n: int) -> Iterator[None]:
         finally:
             if torch:
                 torch.set_num_threads(before)
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """A block in which torch takes only operations that give the same bits at every run; what was set before returns.
+
+    On a CPU with a given number of threads they all do. On a CUDA card some sums hang on the order in which threads
+    come; this takes their slower forms, and what has none raises RuntimeError. cuBLAS wants
+    ``CUBLAS_WORKSPACE_CONFIG=:4096:8`` in the environment before Python starts, and says so where it lacks.
+
+    Examples
+    --------
+    >>> with repeatable():  # model.fit(study) here
+    ...     pass
+    """
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    tuned = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.backends.cudnn.benchmark = tuned

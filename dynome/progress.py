@@ -31,7 +31,7 @@ _bar: ContextVar[Progress | None] = ContextVar("dynome_progress", default=None)
 
 @contextmanager
 def show(stream: TextIO | None = None) -> Iterator[Progress]:
-    """Show a bar for every `task` opened inside the block.
+    """Show a bar for every `task` opened inside the block, with the time it has taken and the time left.
 
     Parameters
     ----------
@@ -41,9 +41,10 @@ def show(stream: TextIO | None = None) -> Iterator[Progress]:
     import sys
 
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), *times)
     with Progress(*columns, console=Console(file=stream or sys.stderr)) as bar:
         token = _bar.set(bar)
         try:

@@ -14,14 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dynome._version import __version__
 from dynome.errors import StoreError
 
-FORMAT = 1
+FORMAT = 2  # 1 had no place within an epoch
 _TEXT = "checkpoint"
 
 
 class Standing(NamedTuple):
-    """Where training stands after an epoch.
+    """Where training stands, after an epoch or within one.
 
     Attributes
     ----------
@@ -31,11 +32,20 @@ class Standing(NamedTuple):
         Validation loss after each epoch; empty without validation.
     best : dict of str to Tensor
         Weights after the best epoch; empty without validation.
+    step : int
+        Steps of the next epoch that are done.
+    total : float
+        Sum of the losses of their batches.
+    began : dict
+        State of the generator when that epoch began, from which its batches come again; None between epochs.
     """
 
     history: list[float]
     validation: list[float]
     best: dict[str, Tensor]
+    step: int = 0
+    total: float = 0.0
+    began: dict[str, Any] | None = None
 
 
 def write_checkpoint(
@@ -53,7 +63,7 @@ def write_checkpoint(
     path : path
         File, by custom ``*.npz``; folders are made.
     network, optimizer, rng
-        As they are after an epoch.
+        As they are after an epoch or a step.
     standing : Standing
     fingerprint : str
         Of data and settings; training only goes on with the same.
@@ -67,10 +77,10 @@ def write_checkpoint(
     text = json.dumps(
         {
             "format": FORMAT,
+            "dynome": __version__,
             "rng": rng.bit_generator.state,
-            "history": standing.history,
-            "validation": standing.validation,
             "fingerprint": fingerprint,
+            **{name: value for name, value in standing._asdict().items() if name != "best"},
         }
     )
     beside = final.with_name(f".{final.name}.{uuid.uuid4().hex}.partial")
@@ -110,17 +120,20 @@ def read_checkpoint(
     Raises
     ------
     StoreError
-        If the file is damaged, or belongs to other data or settings.
+        If the file is damaged, belongs to other data or settings, or was written in a format of a newer dynome.
     """
     try:
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         told = json.loads(str(arrays.pop(_TEXT)))
-        if told["format"] > FORMAT or told["fingerprint"] != fingerprint:
+        by = f"{path}, a checkpoint of dynome {told.get('dynome', '0.1.0')},"
+        if told["format"] > FORMAT:
             raise StoreError(
-                f"{path} belongs to other data, other settings or a newer dynome; name another file, or delete it to "
-                "begin anew"
+                f"{by} has format {told['format']}; dynome {__version__} reads formats up to {FORMAT}; continue with "
+                "the version that wrote it, or delete it to begin anew"
             )
+        if told["fingerprint"] != fingerprint:
+            raise StoreError(f"{by} belongs to other data or settings; name another file, or delete it to begin anew")
         device = next(network.parameters()).device
         network.load_state_dict(_under(arrays, "weight/", device))
         state: dict[int, dict[str, Tensor]] = {}
@@ -130,11 +143,20 @@ def read_checkpoint(
                 state.setdefault(int(k), {})[key] = torch.from_numpy(array)
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         rng.bit_generator.state = told["rng"]
-        return Standing(list(told["history"]), list(told["validation"]), _under(arrays, "best/", device))
+        return Standing(
+            list(told["history"]),
+            list(told["validation"]),
+            _under(arrays, "best/", device),
+            int(told.get("step", 0)),
+            float(told.get("total", 0)),
+            told.get("began"),
+        )
     except (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         if isinstance(error, StoreError):
             raise
-        raise StoreError(f"{path} is damaged or no checkpoint ({error}); delete it to begin anew") from error
+        raise StoreError(
+            f"{path} is damaged, no checkpoint, or of another version of dynome ({error}); delete it to begin anew"
+        ) from error
 
 
 def _array(tensor: Any) -> NDArray[Any]:

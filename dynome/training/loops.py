@@ -19,41 +19,8 @@ from torch import Tensor, nn
 from dynome import progress
 from dynome.errors import InputError
 from dynome.training.checkpoints import Standing, read_checkpoint, write_checkpoint
-from dynome.training.noise import seed_noise
-from dynome.training.schedules import Schedule, rate_factor
-
-
-class Plan(NamedTuple):
-    """How long and how fast.
-
-    Attributes
-    ----------
-    n_epochs : int
-        Largest number of passes through the batches.
-    learning_rate, weight_decay : float
-        Of AdamW [1]_; only tensors with two or more axes decay.
-    patience : int
-        Epochs without a better validation loss after which training stops.
-    schedule : {"cosine", "plateau", "constant"}
-        Of the learning rate, after a warm-up over the share `warmup` of all epochs.
-    clip : float
-        Largest norm of the gradient.
-    checkpoint_every : int
-        Epochs between two checkpoints.
-
-    References
-    ----------
-    .. [1] Loshchilov & Hutter (2019), arXiv:1711.05101.
-    """
-
-    n_epochs: int
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-4
-    patience: int = 10
-    schedule: Schedule = "cosine"
-    warmup: float = 0.05
-    clip: float = 1.0
-    checkpoint_every: int = 5
+from dynome.training.plans import Plan as Plan
+from dynome.training.steps import Steps, epoch_of, told
 
 
 class Training(NamedTuple):
@@ -85,6 +52,8 @@ def trained(
     rng: np.random.Generator,
     *,
     validate: Callable[[nn.Module], float] | None = None,
+    load: Callable[[Any], Any] | None = None,
+    after_step: Callable[[nn.Module, float], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     fingerprint: str = "",
     subject: str = "training",
@@ -97,7 +66,7 @@ def trained(
     network : Module
         On the device where it is to be trained.
     batches : callable
-        ``batches(rng)`` gives the mini-batches of one epoch.
+        ``batches(rng)`` gives the mini-batches of one epoch, and depends on `rng` alone.
     loss : callable
         ``loss(network, batch)``, a scalar tensor.
     plan : Plan
@@ -105,6 +74,12 @@ def trained(
         Every random number of training comes from it.
     validate : callable or None
         ``validate(network)``, lower is better; called in evaluation mode without gradients.
+    load : callable or None
+        ``load(batch)`` makes of a batch what `loss` takes, in the background while the network is busy with the one
+        before; it takes no random numbers, the batch brings what it needs. None hands the batch over as it is.
+    after_step : callable or None
+        ``after_step(network, share)`` after each step, with the share of all steps that are done, without gradients.
+        What it changes must be weights or buffers of the network, so that checkpoints hold it.
     checkpoint : path or None
         File to continue from, where it exists, and to write to.
     fingerprint : str
@@ -135,16 +110,24 @@ def trained(
     >>> round(line.weight.item(), 2)
     2.0
     """
+    if plan.accumulate < 1:
+        raise InputError(f"accumulate must be at least 1, got {plan.accumulate}")
     device = str(next(network.parameters()).device)
     optimizer = torch.optim.AdamW(_groups(network, plan.weight_decay), lr=plan.learning_rate)
+    steps = Steps(network, optimizer, batches, load, loss, after_step, plan, rng, device)
     standing = Standing([], [], {})
     if checkpoint is not None and Path(checkpoint).exists():
         standing = read_checkpoint(checkpoint, network, optimizer, rng, fingerprint)
+
+    def keep(reached: Standing) -> None:
+        if checkpoint is not None:
+            write_checkpoint(checkpoint, network, optimizer, rng, reached, fingerprint)
+
     with progress.task(subject, total=plan.n_epochs) as advance:
         advance(len(standing.history))
         while len(standing.history) < plan.n_epochs and not _stale(standing.validation, plan.patience):
             try:
-                standing = _epoch(network, optimizer, batches, loss, plan, rng, validate, standing, device)
+                standing = _judged(network, validate, epoch_of(steps, standing, keep, advance))
             except RuntimeError as error:  # torch.OutOfMemoryError is one; on a CPU there is no class of its own
                 if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
                     raise
@@ -153,9 +136,9 @@ def trained(
                     f"({str(error).splitlines()[0]})"
                 ) from error
             done = len(standing.history)
-            if checkpoint is not None and (done % plan.checkpoint_every == 0 or done == plan.n_epochs):
-                write_checkpoint(checkpoint, network, optimizer, rng, standing, fingerprint)
-            advance(1, _told(standing))
+            if done % plan.checkpoint_every == 0 or done == plan.n_epochs:
+                keep(standing)
+            advance(0, told(standing))
     if standing.best:
         network.load_state_dict(standing.best)
     network.eval()
@@ -165,52 +148,18 @@ def trained(
     )
 
 
-def _epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batches: Callable[[np.random.Generator], Sequence[Any]],
-    loss: Callable[[nn.Module, Any], Tensor],
-    plan: Plan,
-    rng: np.random.Generator,
-    validate: Callable[[nn.Module], float] | None,
-    standing: Standing,
-    device: str,
-) -> Standing:
-    epoch, queue = len(standing.history), batches(rng)
-    network.train()
-    total = torch.zeros((), device=device)
-    for k, batch in enumerate(queue):
-        share = (epoch + k / len(queue)) / plan.n_epochs
-        factor = rate_factor(plan.schedule, share, plan.warmup, standing.validation, max(1, plan.patience // 3))
-        for group in optimizer.param_groups:
-            group["lr"] = plan.learning_rate * factor
-        seed_noise(network, rng, device)
-        optimizer.zero_grad(set_to_none=True)
-        value = loss(network, batch)
-        value.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
-        _refuse_infinite(value.detach(), norm, epoch, plan.learning_rate)
-        optimizer.step()
-        total += value.detach()
-    history = [*standing.history, float(total) / len(queue)]
+def _judged(network: nn.Module, validate: Callable[[nn.Module], float] | None, standing: Standing) -> Standing:
     if validate is None:
-        return Standing(history, [], {})
+        return Standing(standing.history, [], {})
     network.eval()
     with torch.no_grad():
         found = float(validate(network))
     if not math.isfinite(found):
+        epoch = len(standing.history) - 1
         raise InputError(f"the validation loss became {found} in epoch {epoch}; lower learning_rate")
     better = found < min(standing.validation, default=math.inf)
     best = {name: t.detach().clone() for name, t in network.state_dict().items()} if better else standing.best
-    return Standing(history, [*standing.validation, found], best)
-
-
-def _refuse_infinite(value: Tensor, norm: Tensor, epoch: int, rate: float) -> None:
-    if not (math.isfinite(float(value)) and math.isfinite(float(norm))):
-        raise InputError(
-            f"the loss became {float(value):g} (its gradient {float(norm):g}) in epoch {epoch}; lower learning_rate, "
-            f"now {rate:g}, and look for extreme values in the data; nothing was fitted"
-        )
+    return Standing(standing.history, [*standing.validation, found], best)
 
 
 def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
@@ -221,8 +170,3 @@ def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 def _stale(validation: list[float], patience: int) -> bool:
     return bool(validation) and len(validation) - 1 - int(np.argmin(validation)) >= patience
-
-
-def _told(standing: Standing) -> str:
-    held = f", validation {standing.validation[-1]:.4g}" if standing.validation else ""
-    return f"loss {standing.history[-1]:.4g}{held}"
