@@ -1,20 +1,24 @@
-"""A study: recordings of one or many animals, and the connectome they share, in one shallow tree."""
+"""A study: recordings of one or many animals, the connectome they share and what is known about them, in one tree."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
-from dynome import schema
-from dynome.errors import Problems, SchemaError
+from dynome import labels, schema
+from dynome.errors import InputError, Problems, SchemaError, listed
 
 
 def build(
     recordings: Mapping[str, xr.Dataset] | xr.DataTree,
     connectome: xr.Dataset | None = None,
     *,
+    phenotype: xr.Dataset | pd.DataFrame | None = None,
     truth: xr.Dataset | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> xr.DataTree:
@@ -23,9 +27,13 @@ def build(
     Parameters
     ----------
     recordings : mapping or DataTree
-        ``"animal"`` or ``"animal/session"`` to a recording; or a study, to give it a connectome.
+        ``"animal"`` or ``"animal/session"`` to a recording; or a study, to give it a connectome or a phenotype.
     connectome : Dataset or None
         The wiring that the animals share; its labels join it to the recordings.
+    phenotype : Dataset, DataFrame or None
+        What is known about animals, such as age or diagnosis: variables over ``animal``, or over ``session``
+        (``"animal/session"``); a DataFrame has either as its index. NaN or "" where missing.
+        None keeps that of a study.
     truth : Dataset or None
         What a simulator planted.
     attrs : mapping or None
@@ -47,15 +55,16 @@ def build(
     _refuse_bare(recordings, connectome, problems)
     if isinstance(recordings, xr.DataTree):
         attrs = {**{str(name): value for name, value in recordings.attrs.items()}, **(attrs or {})}
+        if phenotype is None and schema.PHENOTYPE in recordings.children:
+            phenotype = recordings[schema.PHENOTYPE].to_dataset()
         recordings = sessions(recordings)
-    reserved = (schema.CONNECTOME, schema.TRUTH)
-    parts: dict[str, Any] = dict(recordings) | {
-        n: p for n, p in zip(reserved, (connectome, truth), strict=True) if p is not None
-    }
+    table = _table(phenotype, list(recordings)) if isinstance(phenotype, pd.DataFrame) else phenotype
+    beside = {schema.CONNECTOME: connectome, schema.PHENOTYPE: table, schema.TRUTH: truth}
+    parts: dict[str, Any] = dict(recordings) | {name: part for name, part in beside.items() if part is not None}
     for name in recordings:
         if not isinstance(name, str) or not all(piece not in ("", ".", "..") for piece in name.split("/")):
             problems.add(f'recordings are named "animal" or "animal/session", found {name!r}; rename it')
-        elif name.split("/")[0] in reserved:
+        elif name.split("/")[0] in schema.BESIDE:
             problems.add(f"{name!r} begins with a reserved name; rename the animal")
     for name, part in parts.items():
         if not isinstance(part, xr.Dataset):
@@ -95,7 +104,7 @@ def sessions(study: xr.DataTree) -> dict[str, xr.Dataset]:
     return {
         key: node.to_dataset(inherit=True)
         for key, node in study.subtree_with_keys
-        if node.has_data and key != "." and key.split("/")[0] not in (schema.CONNECTOME, schema.TRUTH)
+        if node.has_data and key != "." and key.split("/")[0] not in schema.BESIDE
     }
 
 
@@ -115,3 +124,87 @@ def connectome(study: xr.DataTree) -> xr.Dataset:
     if schema.CONNECTOME not in study.children:
         raise SchemaError("this study has no /connectome; add one with study.build(recordings, connectome=...)")
     return study[schema.CONNECTOME].to_dataset()
+
+
+def phenotype(study: xr.DataTree) -> xr.Dataset:
+    """What is known about the animals and sessions of a study.
+
+    Parameters
+    ----------
+    study : DataTree
+        As `build` makes it.
+
+    Returns
+    -------
+    Dataset
+        Variables over ``animal`` or ``session``.
+
+    Raises
+    ------
+    SchemaError
+        If it has none.
+    """
+    if schema.PHENOTYPE not in study.children:
+        raise SchemaError("this study has no /phenotype; add one with study.build(study, phenotype=...)")
+    return study.children[schema.PHENOTYPE].to_dataset(inherit=False)
+
+
+def session_values(phenotype: xr.Dataset | xr.DataTree, name: str, sessions: Sequence[str]) -> NDArray[Any]:
+    """One variable of a phenotype, session by session.
+
+    Parameters
+    ----------
+    phenotype : Dataset or DataTree
+        A phenotype, or a study that has one.
+    name : str
+        Variable; what is known of an animal holds for each of its sessions.
+    sessions : sequence of str
+        Paths ``"animal"`` or ``"animal/session"``.
+
+    Returns
+    -------
+    (session,)
+        Numbers, NaN where missing, or strings, "" where missing; so are sessions that the phenotype does not name.
+
+    Raises
+    ------
+    InputError
+        If there is no such variable.
+
+    Examples
+    --------
+    >>> table = xr.Dataset({"age": ("animal", [30.0, 41.0], {"units": "years"})}, coords={"animal": ["ann", "bob"]})
+    >>> session_values(table, "age", ["bob/ses-1", "ann/ses-1", "cid/ses-1"])
+    array([41., 30., nan])
+    """
+    if isinstance(phenotype, xr.DataTree):
+        phenotype = phenotype.children.get(schema.PHENOTYPE, phenotype).to_dataset(inherit=False)
+    if name not in phenotype.data_vars:
+        raise InputError(f"the phenotype has no {name!r}, it has {listed([str(n) for n in phenotype.data_vars])}")
+    variable = phenotype[name]
+    over = str(variable.dims[0])
+    wanted = [path.split("/")[0] for path in sessions] if over == schema.ANIMAL else list(sessions)
+    place = labels.positions(np.array(wanted, dtype=np.str_), variable[over].to_numpy())
+    values = variable.to_numpy()
+    missing: Any = "" if values.dtype.kind in "UT" else np.nan
+    values = values if values.dtype.kind in "UT" else values.astype(np.float64)
+    padded = np.append(values, np.array([missing], dtype=values.dtype))
+    return np.asarray(padded[np.where(place < 0, values.size, place)])
+
+
+def _table(frame: pd.DataFrame, paths: list[str]) -> xr.Dataset:
+    """A phenotype from a table with one row an animal, or one a session."""
+    index = labels.as_labels(frame.index.to_numpy())
+    over = schema.SESSION if index.size and set(index.tolist()) <= set(paths) else schema.ANIMAL
+    return xr.Dataset(
+        {str(name): (over, *_column(frame[name])) for name in frame.columns}, coords={over: (over, index)}
+    )
+
+
+def _column(column: pd.Series[Any]) -> tuple[NDArray[Any], dict[str, str]]:
+    """Values and attributes; what is neither number nor text keeps a type that the schema refuses."""
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), {"units": "1"}
+    if column.dropna().map(lambda value: isinstance(value, str)).all():
+        return column.fillna("").to_numpy(dtype=np.str_), {}
+    return column.to_numpy(), {}

@@ -124,7 +124,7 @@ def studies(draw: st.DrawFn) -> xr.DataTree:
     """Valid studies of one or two levels; the connectome, where there is one, shares nodes with the recordings."""
     node, unit = draw(node_labels()), draw(UNITS)
     animals = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=6).filter(
-        lambda name: name not in ("connectome", "truth")
+        lambda name: name not in ("connectome", "phenotype", "truth")
     )
     paths = draw(st.lists(animals, min_size=1, max_size=3, unique=True))
     nested = draw(st.booleans())

@@ -1,6 +1,6 @@
 """The written schema: what a recording, a connectome, a functional connectivity and a study are.
 
-All four are plain xarray objects. `validate` gathers every problem of an object and raises one `SchemaError`.
+All are plain xarray objects. `validate` gathers every problem of an object and raises one `SchemaError`.
 A new kind adds a line in `names.Kind`, a module with one ``check_*`` function and a line in ``validation._checks``.
 
 =========================== ========================================================================================
@@ -9,7 +9,10 @@ recording                   Dataset; ``time`` (s, float64, strictly increasing),
 connectome                  Dataset with an edge list; ``node``; ``source target weight edge_type`` and, where known,
                             ``sign neurotransmitter delay`` on ``edge``; ``attrs["directed"]``
 functional_connectivity     DataArray ``(..., source, target)`` with labels on both
-study                       DataTree ``/{animal}`` or ``/{animal}/{session}``; ``/connectome`` and ``/truth`` beside
+study                       DataTree ``/{animal}`` or ``/{animal}/{session}``; beside them ``/connectome``,
+                            ``/phenotype`` and ``/truth``
+phenotype                   Dataset beside the animals of a study; variables over ``animal`` (labels: the animals) or
+                            over ``session`` (labels: paths ``animal/session``), NaN or "" where missing
 =========================== ========================================================================================
 
 ``source`` is presynaptic, ``target`` postsynaptic. A gap junction, and every edge of an undirected connectome, is

@@ -4,6 +4,7 @@ from dynome.schema.connectomes import edge_types as edge_types
 from dynome.schema.connectomes import weight_unit as weight_unit
 from dynome.schema.names import ACTIVITY as ACTIVITY
 from dynome.schema.names import ANIMAL as ANIMAL
+from dynome.schema.names import BESIDE as BESIDE
 from dynome.schema.names import BIN as BIN
 from dynome.schema.names import CHAIN as CHAIN
 from dynome.schema.names import CLUSTER as CLUSTER
@@ -24,6 +25,7 @@ from dynome.schema.names import LAYER as LAYER
 from dynome.schema.names import MIXED as MIXED
 from dynome.schema.names import NODE as NODE
 from dynome.schema.names import PAIR as PAIR
+from dynome.schema.names import PHENOTYPE as PHENOTYPE
 from dynome.schema.names import RESTART as RESTART
 from dynome.schema.names import SESSION as SESSION
 from dynome.schema.names import SOURCE as SOURCE

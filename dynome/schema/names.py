@@ -19,7 +19,8 @@ DIMS = (
 
 ACTIVITY, SPIKE_COUNT = "activity", "spike_count"
 MIXED = "mixed"
-CONNECTOME, TRUTH = "connectome", "truth"
+CONNECTOME, TRUTH, PHENOTYPE = "connectome", "truth", "phenotype"
+BESIDE = (CONNECTOME, TRUTH, PHENOTYPE)  # children of a study that are no animals
 EDGE_TYPES = (
     "chemical", "gap_junction", "functional", "peptidergic", "monoaminergic", "structural", "synaptic", "contact",
 )  # fmt: skip

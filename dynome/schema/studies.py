@@ -9,8 +9,9 @@ import xarray as xr
 from dynome import labels, units
 from dynome.errors import Problems, listed
 from dynome.schema.connectomes import check_connectome
-from dynome.schema.names import CONNECTOME, NODE, TRUTH
+from dynome.schema.names import BESIDE, CONNECTOME, NODE, PHENOTYPE
 from dynome.schema.parts import check_attrs
+from dynome.schema.phenotypes import check_phenotype
 from dynome.schema.recordings import check_recording
 
 Check = Callable[[xr.Dataset, Problems, bool], None]
@@ -20,7 +21,7 @@ def check_study(obj: xr.DataTree, problems: Problems, lazy: bool) -> None:
     """Note everything that is wrong with a study, part by part, and where its parts disagree."""
     check_attrs(xr.Dataset(attrs=obj.attrs), "the study", problems)
     leaves = {key: node for key, node in obj.subtree_with_keys if node.has_data}
-    recordings = {key: node for key, node in leaves.items() if key.split("/")[0] not in (CONNECTOME, TRUTH)}
+    recordings = {key: node for key, node in leaves.items() if key.split("/")[0] not in BESIDE}
     if not recordings:
         problems.add("a study needs at least one recording below /{animal} or /{animal}/{session}, found none")
     seen: dict[str, dict[str | None, str]] = {}
@@ -43,6 +44,11 @@ def check_study(obj: xr.DataTree, problems: Problems, lazy: bool) -> None:
         wiring = obj.children[CONNECTOME].to_dataset()
         _check_part(wiring, f"/{CONNECTOME}", check_connectome, problems, lazy)
         _check_shared_labels(wiring, recordings, problems)
+    if PHENOTYPE in obj.children:
+        inner = Problems(f"/{PHENOTYPE}")
+        check_phenotype(obj.children[PHENOTYPE].to_dataset(), list(recordings), inner)
+        for problem in inner.found:
+            problems.add(f"/{PHENOTYPE}: {problem}")
 
 
 def _check_part(part: xr.Dataset, place: str, check: Check, problems: Problems, lazy: bool) -> None:
