@@ -30,6 +30,7 @@ from dynome.datasets.formats.time_series import read_timeseries as read_timeseri
 from dynome.datasets.formats.time_series import write_timeseries as write_timeseries
 from dynome.datasets.registry import dataset_info as dataset_info
 from dynome.datasets.simulated.biclusters import make_biclusters as make_biclusters
+from dynome.datasets.simulated.bold import make_bold as make_bold
 from dynome.datasets.simulated.dpfa import make_dpfa as make_dpfa
 from dynome.datasets.simulated.dynamic_communities import make_dynamic_communities as make_dynamic_communities
 from dynome.datasets.simulated.graphs import make_connectome as make_connectome
