@@ -43,7 +43,7 @@ def add_blocks(ax: Axes, rows: list[Any], cols: list[Any]) -> None:
     from matplotlib.patches import Rectangle
 
     colors = category_colors([*rows, *cols])
-    spans = {"y": _spans(rows), "x": _spans(cols)}
+    spans = {"y": spans_of(rows), "x": spans_of(cols)}
     for name in (n for n in spans["y"] if n in spans["x"] and not unknown(n)):
         (top, bottom), (left, right) = spans["y"][name], spans["x"][name]
         box = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ec=INK, lw=1.1, clip_on=False)
@@ -53,7 +53,7 @@ def add_blocks(ax: Axes, rows: list[Any], cols: list[Any]) -> None:
     add_strip(ax, "x", spans["x"], len(cols), colors, named=not named_rows)
 
 
-def _spans(groups: list[Any]) -> Spans:
+def spans_of(groups: list[Any]) -> Spans:
     """First and one-past-last position of each community that is contiguous."""
     names = [str(g) for g in groups]
     found = {name: (names.index(name), len(names) - names[::-1].index(name)) for name in dict.fromkeys(names)}

@@ -429,3 +429,42 @@ def forecasts() -> xr.Dataset:
         },
         {"sampling_interval": 0.5, "probability": 0.8},
     )
+
+
+@pytest.fixture
+def windows() -> xr.DataArray:
+    """Twenty windows of eight nodes of two networks that stand in turns, half overlapping; two patterns alternate."""
+    rng = np.random.default_rng(8)
+    first = np.kron(np.eye(2), np.ones((4, 4)))
+    second = np.tile(np.eye(4), (2, 2))
+    order = np.argsort(np.tile([0, 1], 4), kind="stable").argsort()
+    pattern = np.where((np.arange(20) // 5 % 2)[:, None, None], second, first)[:, order][:, :, order]
+    noise = 0.1 * rng.standard_normal((20, 8, 8))
+    names, network = [f"N{k}" for k in range(8)], ["default", "visual"] * 4
+    start = np.arange(20) * 10.0
+    coords = {
+        "window": ("window", start + 9, {"units": "s", "long_name": "middle of the window"}),
+        "start": ("window", start, {"units": "s"}),
+        "stop": ("window", start + 18, {"units": "s"}),
+        "source": names, "target": names,
+        "source_network": ("source", network), "target_network": ("target", network),
+    }  # fmt: skip
+    values = 0.8 * pattern + (noise + noise.swapaxes(1, 2)) / 2
+    attrs = {"units": "1", "long_name": "correlation", "directed": 0}
+    return xr.DataArray(values, coords, ("window", "source", "target"), name="correlation", attrs=attrs)
+
+
+@pytest.fixture
+def training() -> xr.Dataset:
+    fall = np.exp(-np.arange(12) / 4)
+    return xr.Dataset(
+        {
+            "history": ("iteration", 1 + fall, {"units": "1", "long_name": "training loss"}),
+            "validation": ("iteration", 1.2 + fall, {"units": "1", "long_name": "validation loss"}),
+            "validation_spatial_node": ("iteration", 0.01 + fall, {"units": "1"}),
+            "validation_temporal_edge": ("iteration", 0.5 + fall, {"units": "1"}),
+            "effective_rank": ("iteration", 10 - 5 * fall, {"units": "1", "long_name": "effective rank"}),
+        },
+        {"iteration": np.arange(1, 13)},
+        {"best": 7},
+    )

@@ -40,6 +40,8 @@ PLOTS = {
     "plot_degrees": "degree_laws",
     "plot_forecasts": "forecast_table",
     "plot_forecast_traces": "forecasts",
+    "plot_windows": "windows",
+    "plot_training": "training",
 }
 
 
@@ -182,6 +184,11 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_embeddings", lambda d: d.isel(node=[])),
         ("plot_embeddings", lambda d: d.isel(component=[])),
         ("plot_embeddings", lambda d: d * np.nan),
+        ("plot_windows", lambda d: d.isel(window=[])),
+        ("plot_windows", lambda d: d.isel(source=[], target=[])),
+        ("plot_windows", lambda d: d * np.nan),
+        ("plot_training", lambda d: d.isel(iteration=[])),
+        ("plot_training", lambda d: d * np.nan),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -271,6 +278,16 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_embeddings", lambda d: d.isel(component=[0])),
         ("plot_embeddings", lambda d: d.drop_vars("cell_type")),
         ("plot_embeddings", lambda d: d * 0),
+        ("plot_windows", lambda d: d.isel(window=[0])),
+        ("plot_windows", lambda d: d.isel(source=[0], target=[0])),
+        ("plot_windows", lambda d: d * 0),
+        ("plot_windows", lambda d: d.where(d.source != "N3")),
+        ("plot_windows", lambda d: d > 0.3),
+        ("plot_windows", lambda d: d.drop_vars(list(d.coords))),
+        ("plot_training", lambda d: d.isel(iteration=[0])),
+        ("plot_training", lambda d: d[["history"]]),
+        ("plot_training", lambda d: d.where(d.iteration > 3)),
+        ("plot_training", lambda d: d * 0),
     ],
 )
 def test_little_data_is_drawn(name, change, request):

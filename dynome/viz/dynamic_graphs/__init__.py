@@ -1,0 +1,1 @@
+"""Connectivity that changes, and what is learnt from it without labels."""
