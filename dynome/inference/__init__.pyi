@@ -9,6 +9,8 @@ from dynome.inference.biclustering.point_partitions import similarity_matrix as 
 from dynome.inference.biclustering.prior_checks import prior_predictive as prior_predictive
 from dynome.inference.biclustering.pymc_step import bicluster_step as bicluster_step
 from dynome.inference.coupling import structure_function as structure_function
+from dynome.inference.dynamic_graphs.graph_classifier import GraphClassifier as GraphClassifier
+from dynome.inference.dynamic_graphs.graph_regressor import GraphRegressor as GraphRegressor
 from dynome.inference.forecasting.comparisons import compare_forecasts as compare_forecasts
 from dynome.inference.forecasting.scores import forecast_scores as forecast_scores
 from dynome.inference.forecasting.tasks import forecasting_task as forecasting_task

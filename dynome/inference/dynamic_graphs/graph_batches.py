@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynome import seeds
+from dynome.dynamics.connectivity.density import density_graphs
+from dynome.dynamics.connectivity.windowed_correlation import correlation_windows
 from dynome.inference.dynamic_graphs.scans import Scan, Scans, series_of
 from dynome.inference.dynamic_graphs.settings import GraphSettings
-from dynome.inference.dynamic_graphs.stand_in import correlation_windows, density_graphs
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]

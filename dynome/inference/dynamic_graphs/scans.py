@@ -6,6 +6,7 @@ than memory.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,10 +15,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import labels, study
+from dynome.dynamics.connectivity.window_starts import starts_of_windows
 from dynome.dynamics.preprocessing.clock import gapless_interval
 from dynome.errors import DynomeError, InputError, Problems, listed
 from dynome.inference.dynamic_graphs.settings import GraphSettings, add_graph_problems
-from dynome.inference.dynamic_graphs.stand_in import starts_of_windows
 from dynome.schema import ACTIVITY, NODE, TIME
 
 _LEAST = 3  # samples in a window: two give correlations of -1 and 1 only
@@ -150,7 +151,38 @@ def series_of(scan: Scan) -> NDArray[np.float32]:
     problems.raise_if_any(InputError)
     values -= values.mean(axis=0)
     values /= values.std(axis=0)
-    return values.astype(np.float32)
+    return values.astype(np.float32, order="C")
+
+
+def digests_of(scans: Scans) -> NDArray[np.uint8]:
+    """Read every scan once: what a checkpoint knows its data by, and a chance to tell all that is wrong with them.
+
+    Parameters
+    ----------
+    scans : Scans
+
+    Returns
+    -------
+    (scan, 32)
+        SHA-256 of the standardized activity and the windows.
+
+    Raises
+    ------
+    InputError
+        With the problems of all scans, as in `series_of`.
+    """
+    problems = Problems("cannot use these scans")
+    found = []
+    for scan in scans.scans:
+        try:
+            digest = hashlib.sha256(series_of(scan).data)
+        except InputError as error:
+            problems.add(str(error))
+            continue
+        digest.update(repr((scan.session, scan.starts.tolist(), scan.width)).encode())
+        found.append(np.frombuffer(digest.digest(), dtype=np.uint8))
+    problems.raise_if_any(InputError)
+    return np.stack(found)
 
 
 def _activities(data: Any, problems: Problems) -> dict[str, xr.DataArray]:
