@@ -468,3 +468,19 @@ def training() -> xr.Dataset:
         {"iteration": np.arange(1, 13)},
         {"best": 7},
     )
+
+
+@pytest.fixture
+def regions() -> xr.DataArray:
+    """Attributions of six regions of three networks in two sessions; the second has fewer windows."""
+    rng = np.random.default_rng(9)
+    network = ["visual", "default", "visual", "", "default", "visual"]
+    values = np.array([1, 5, 3, 0, 4, 2]) + 0.1 * rng.random((2, 7, 6))
+    values[1, 5:] = np.nan
+    start = np.tile(np.arange(7) * 12.0, (2, 1))
+    coords = {
+        "session": ["ann", "bob"], "node": [f"N{k}" for k in range(6)], "network": ("node", network),
+        "start": (("session", "window"), start), "stop": (("session", "window"), start + 48),
+    }  # fmt: skip
+    attrs = {"units": "1", "long_name": "attribution"}
+    return xr.DataArray(values, coords, ("session", "window", "node"), attrs=attrs)

@@ -42,6 +42,7 @@ PLOTS = {
     "plot_forecast_traces": "forecasts",
     "plot_windows": "windows",
     "plot_training": "training",
+    "plot_region_attribution": "regions",
 }
 
 
@@ -189,6 +190,9 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_windows", lambda d: d * np.nan),
         ("plot_training", lambda d: d.isel(iteration=[])),
         ("plot_training", lambda d: d * np.nan),
+        ("plot_region_attribution", lambda d: d.isel(node=[])),
+        ("plot_region_attribution", lambda d: d.isel(window=[])),
+        ("plot_region_attribution", lambda d: d * np.nan),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -288,6 +292,9 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_training", lambda d: d[["history"]]),
         ("plot_training", lambda d: d.where(d.iteration > 3)),
         ("plot_training", lambda d: d * 0),
+        ("plot_region_attribution", lambda d: d.isel(node=[0])),
+        ("plot_region_attribution", lambda d: d.isel(session=[0])),
+        ("plot_region_attribution", lambda d: d.drop_vars(["network", "start", "stop"]) * 0),
     ],
 )
 def test_little_data_is_drawn(name, change, request):
