@@ -484,3 +484,26 @@ def regions() -> xr.DataArray:
     }  # fmt: skip
     attrs = {"units": "1", "long_name": "attribution"}
     return xr.DataArray(values, coords, ("session", "window", "node"), attrs=attrs)
+
+
+@pytest.fixture
+def probes() -> xr.Dataset:
+    """Two models read a class and a number from few and from all labels."""
+    rise = np.array([0.0, 0.1, 0.3])
+    chance = np.array([0.5, 0.0])
+    score = np.array([1.0, 0.2])[:, None, None] * rise + chance[:, None]
+    dims = ("model", "phenotype", "fraction")
+    width = np.array([0.4, 0.3, 0.15])
+    return xr.Dataset(
+        {
+            "score": (dims, score, {"units": "1"}),
+            "score_low": (dims, score - width), "score_high": (dims, score + width),
+            "p_value": (dims, np.where(score - width > chance[:, None], 0.002, 0.4)),
+            "q_value": (dims, np.where(score - width > chance[:, None], 0.004, 0.4)),
+            "n_train": (dims, np.broadcast_to([4, 8, 40], score.shape)),
+        },
+        {
+            "model": ["pretrained", "random"], "phenotype": ["group", "age"], "fraction": [0.1, 0.2, 1.0],
+            "metric": ("phenotype", ["auroc", "correlation"]), "chance": ("phenotype", chance),
+        },
+    )  # fmt: skip

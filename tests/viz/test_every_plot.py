@@ -43,6 +43,7 @@ PLOTS = {
     "plot_windows": "windows",
     "plot_training": "training",
     "plot_region_attribution": "regions",
+    "plot_probe": "probes",
 }
 
 
@@ -193,6 +194,8 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_region_attribution", lambda d: d.isel(node=[])),
         ("plot_region_attribution", lambda d: d.isel(window=[])),
         ("plot_region_attribution", lambda d: d * np.nan),
+        ("plot_probe", lambda d: d.isel(phenotype=[])),
+        ("plot_probe", lambda d: d * np.nan),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -293,6 +296,8 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_training", lambda d: d.where(d.iteration > 3)),
         ("plot_training", lambda d: d * 0),
         ("plot_region_attribution", lambda d: d.isel(node=[0])),
+        ("plot_probe", lambda d: d.isel(fraction=[0], phenotype=[0])),
+        ("plot_probe", lambda d: d.where(d.model == "random")),
         ("plot_region_attribution", lambda d: d.isel(session=[0])),
         ("plot_region_attribution", lambda d: d.drop_vars(["network", "start", "stop"]) * 0),
     ],
