@@ -9,7 +9,7 @@ from dynome import schema, study
 from dynome.datasets.registry import dataset_info
 from dynome.datasets.sources import content
 from dynome.errors import FormatError
-from dynome.schema import NODE
+from dynome.schema import NODE, SESSION
 
 _name = "human_psilocybin"
 _conditions = ("pre_1", "pre_2", "placebo", "psilocybin")
@@ -35,6 +35,7 @@ def fetch_human_psilocybin() -> xr.DataTree:
         Conditions: ``placebo`` and ``psilocybin`` (after the injection), ``pre_1`` and ``pre_2`` (before it; the
         publishers do not say which of them belongs to which injection). Regions are numbered in the order of the
         atlas (``AAL_01`` to ``AAL_90``); coordinate ``hemisphere`` is L for odd, R for even numbers.
+        ``/phenotype`` holds ``condition (session)``.
 
     Raises
     ------
@@ -61,7 +62,9 @@ def fetch_human_psilocybin() -> xr.DataTree:
             for row, condition in enumerate(_conditions)
         }
     about = {"name": _name, "species": info.species, "paper": list(info.paper), "licence": info.licence}
-    return study.build(recordings, attrs=about)
+    condition = [path.split("/")[1] for path in recordings]
+    known = xr.Dataset({"condition": (SESSION, condition)}, coords={SESSION: list(recordings)})
+    return study.build(recordings, phenotype=known, attrs=about)
 
 
 def _recording(series: np.ndarray, person: int, condition: str) -> xr.Dataset:

@@ -10,6 +10,7 @@ from dynome import schema, study
 from dynome.datasets.registry import dataset_info
 from dynome.datasets.sources import content, local_file
 from dynome.errors import FormatError
+from dynome.schema import ANIMAL
 
 _name = "human_psychosis"
 _repetition_time = 2.0
@@ -33,10 +34,11 @@ def fetch_human_psychosis() -> xr.DataTree:
     -------
     DataTree
         ``/sub-001/ses-1`` and so on hold recordings: ``activity (time, node)``, BOLD in arbitrary units. Regions are
-        numbered (``region_001``) as in the files. Outcomes stand in ``attrs`` of every recording of a patient where
-        they are known: ``bprs_change_6_months``, ``bprs_change_12_months``, ``bprs_slope`` (symptoms) and the same
-        for ``sofas`` (functioning), each z-scored by the publishers; they come from four tables filtered to these
-        patients that have no address, and are left out where no data folder holds the tables.
+        numbered (``region_001``) as in the files. ``/phenotype`` holds the outcomes over ``animal``:
+        ``bprs_change_6_months``, ``bprs_change_12_months``, ``bprs_slope`` (symptoms) and the same for ``sofas``
+        (functioning), each z-scored by the publishers, NaN where unknown; those that are known stand in ``attrs`` of
+        the patient's recordings, too. They come from four tables filtered to these patients that have no address; where
+        no data folder holds the tables, there is no ``/phenotype``.
 
     Raises
     ------
@@ -48,8 +50,7 @@ def fetch_human_psychosis() -> xr.DataTree:
     Notes
     -----
     There are no healthy controls, no ages and no sexes. The paper reports that the outcomes could *not* be
-    predicted from functional connectivity. A table of the outcomes:
-    ``pd.DataFrame({path: rec.attrs for path, rec in dy.study.sessions(tree).items()}).T``.
+    predicted from functional connectivity.
     """
     info = dataset_info(_name)
     outcomes = _outcomes()
@@ -58,7 +59,18 @@ def fetch_human_psychosis() -> xr.DataTree:
         _, patient, session = file.removesuffix(".txt").split("_")
         recordings[f"{patient}/{session}"] = _recording(file, patient, session, outcomes.get(patient, {}))
     about = {"name": _name, "species": info.species, "paper": info.paper[0], "licence": info.licence}
-    return study.build(dict(sorted(recordings.items())), attrs=about)
+    patients = list(dict.fromkeys(path.split("/")[0] for path in sorted(recordings)))
+    return study.build(dict(sorted(recordings.items())), phenotype=_phenotype(patients, outcomes), attrs=about)
+
+
+def _phenotype(patients: list[str], outcomes: dict[str, dict[str, float]]) -> xr.Dataset | None:
+    variables = {}
+    for name in sorted({name for known in outcomes.values() for name in known}):
+        scale, _, what = name.partition("_")
+        values = [outcomes.get(patient, {}).get(name, np.nan) for patient in patients]
+        attrs = {"units": "1", "long_name": f"{what.replace('_', ' ')} of {scale.upper()}, z-scored"}
+        variables[name] = (ANIMAL, values, attrs)
+    return xr.Dataset(variables, coords={ANIMAL: patients}) if variables else None
 
 
 def _recording(file: str, patient: str, session: str, outcomes: dict[str, float]) -> xr.Dataset:

@@ -6,7 +6,6 @@ name, or one higher up that names fewer entities (the inheritance principle), sa
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,10 +17,11 @@ import xarray as xr
 from dynome.datasets.formats import gathering, tables
 from dynome.datasets.formats.files import PathLike, existing, reading
 from dynome.datasets.formats.gathering import OnError, entities
+from dynome.datasets.formats.json_values import json_object
+from dynome.datasets.formats.participants import phenotype_of
 from dynome.datasets.formats.time_series import recording_of
 from dynome.errors import FormatError, InputError, Problems, listed
 
-_MAX_JSON = 2**22  # bytes
 _SESSION = ("ses", "task", "acq", "dir", "run", "echo")
 _NO_REGIONS = ("confounds", "motion", "censoring", "outliers")  # tables of nuisance signals that are called alike
 
@@ -60,7 +60,8 @@ def read_bids(
     DataTree
         ``/sub-01``, or ``/sub-01/ses-1_task-rest_run-2`` where any subject has several. Regions are nodes; ``n/a`` is
         NaN; regions that are NaN at all times are left out and named in ``attrs["left_out"]``. Tables of confounds are
-        not read.
+        not read. ``/phenotype`` holds the columns of ``participants.tsv`` over ``animal`` and of ``sub-*_sessions.tsv``
+        over ``session``, where `folder`, or the data set around ``derivatives/``, has them.
 
     Raises
     ------
@@ -100,6 +101,7 @@ def read_bids(
         lambda path: _read(path, _metadata(path, found, sidecars), rate, units),
         subject=f"cannot read the time series in {found}",
         on_error=on_error,
+        phenotype=lambda sources: phenotype_of(found, sources),
     )
 
 
@@ -146,22 +148,12 @@ def _metadata(path: Path, folder: Path, sidecars: Mapping[Path, list[Path]]) -> 
         applies = [p for p in sidecars.get(place, []) if _entities_but_suffix(p).items() <= said.items()]
         # Of a scan and the table made from it, the table is nearer.
         for sidecar in sorted(applies, key=lambda p: ("timeseries" in p.name, len(entities(p.name)))):
-            merged |= _json(sidecar)
+            merged |= json_object(sidecar)
     return merged
 
 
 def _entities_but_suffix(path: Path) -> dict[str, str]:
     return {key: value for key, value in entities(path.name).items() if key != "suffix"}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    with reading(path, "a JSON object") as found:
-        if found.stat().st_size > _MAX_JSON:
-            raise FormatError(f"{found} has more than {_MAX_JSON >> 20} MiB, which no sidecar needs")
-        content = json.loads(found.read_text("utf-8"))
-        if not isinstance(content, dict):
-            raise FormatError(f"{found} must hold a JSON object, found {type(content).__name__}")
-        return content
 
 
 def _read(path: Path, said: Mapping[str, Any], rate: float | None, units: str) -> xr.Dataset:

@@ -35,6 +35,7 @@ def gather(
     subject: str,
     on_error: OnError,
     attrs: Mapping[str, Any] | None = None,
+    phenotype: Callable[[dict[str, Source]], xr.Dataset | None] = lambda _: None,
 ) -> xr.DataTree:
     """A study of everything that `read` returns.
 
@@ -50,6 +51,8 @@ def gather(
         Raise all problems at once, or leave these recordings out and name them in ``attrs["left_out"]``.
     attrs : mapping or None
         Attributes of the study.
+    phenotype : callable
+        Makes the phenotype of the sources that could be read.
 
     Raises
     ------
@@ -72,11 +75,17 @@ def gather(
                 problems.add(f"{name}: {error}")
                 left_out.append(name)
             advance(1)
+    known = None
+    try:
+        known = phenotype({name: source for name, source in sources.items() if name in found})
+    except DynomeError as error:
+        problems.add(f"phenotype: {error}")
+        left_out.append("phenotype")
     if on_error == "raise" or not found:
         if problems.found and found:
             problems.add(f'{len(found)} of {len(sources)} can be read: pass on_error="skip" to leave the others out')
         problems.raise_if_any(FormatError)
-    return study.build(found, attrs={**(attrs or {}), **({"left_out": left_out} if left_out else {})})
+    return study.build(found, phenotype=known, attrs={**(attrs or {}), **({"left_out": left_out} if left_out else {})})
 
 
 def entities(name: str) -> dict[str, str]:

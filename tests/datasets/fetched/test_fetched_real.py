@@ -62,7 +62,8 @@ def test_neurons_of_different_mouse_sessions_never_share_a_label():
 
 
 def test_the_patients_have_two_sessions_at_most_and_known_outcomes():
-    sessions = study.sessions(datasets.fetch_human_psychosis())
+    tree = datasets.fetch_human_psychosis()
+    sessions = study.sessions(tree)
     assert len(sessions) == 22
     assert [p for p in sessions if p.endswith("ses-2")] == ["sub-001/ses-2", "sub-002/ses-2"]
     assert {r.sizes["time"] for r in sessions.values()} == {234}
@@ -70,6 +71,12 @@ def test_the_patients_have_two_sessions_at_most_and_known_outcomes():
     assert sessions["sub-001/ses-2"].attrs["bprs_change_12_months"] == -1.111
     assert "sofas_slope" in sessions["sub-001/ses-1"].attrs
     assert sum("bprs_slope" in r.attrs for r in sessions.values()) == 19 + 2
+    known = study.phenotype(tree)
+    assert known.sizes == {"animal": 20}
+    assert int(known.bprs_slope.notnull().sum()) == 19
+    for name in known.data_vars:
+        told = [r.attrs.get(name, np.nan) for r in sessions.values()]
+        np.testing.assert_array_equal(study.session_values(tree, name, list(sessions)), told)
 
 
 def test_the_spectrum_of_the_patients_ends_where_their_filter_does_if_the_step_is_two_seconds():
@@ -87,13 +94,17 @@ def test_outcomes_are_left_out_where_their_tables_are_not_at_hand(monkeypatch):
     from dynome.datasets.fetched import human_psychosis
 
     monkeypatch.setattr(human_psychosis, "local_file", lambda *_: None)
-    recording = study.sessions(datasets.fetch_human_psychosis())["sub-001/ses-1"]
+    tree = datasets.fetch_human_psychosis()
+    assert "phenotype" not in tree.children
+    recording = study.sessions(tree)["sub-001/ses-1"]
     assert not [key for key in recording.attrs if key.startswith(("bprs", "sofas"))]
 
 
 def test_left_and_right_regions_alternate_in_the_psilocybin_data():
-    sessions = study.sessions(datasets.fetch_human_psilocybin())
+    tree = datasets.fetch_human_psilocybin()
+    sessions = study.sessions(tree)
     assert len(sessions) == 36
+    assert (study.session_values(tree, "condition", list(sessions)) == [path.split("/")[1] for path in sessions]).all()
     assert list(sessions)[:4] == [f"subject_1/{c}" for c in ("pre_1", "pre_2", "placebo", "psilocybin")]
     placebo = [r for path, r in sessions.items() if path.endswith("placebo")]
     r = np.mean([np.corrcoef(recording.activity.values.T) for recording in placebo], axis=0)
