@@ -24,6 +24,10 @@ from dynome.inference.networks.recurrent_forecaster import RecurrentForecaster a
 from dynome.inference.networks.transformer_forecaster import TransformerForecaster as TransformerForecaster
 from dynome.inference.posterior import to_arviz as to_arviz
 from dynome.inference.posterior import to_datatree as to_datatree
+from dynome.inference.pretraining.masked_autoencoder import GraphMaskedAutoencoder as GraphMaskedAutoencoder
+from dynome.inference.probing.fingerprints import fingerprint as fingerprint
+from dynome.inference.probing.folds import animal_folds as animal_folds
+from dynome.inference.probing.probes import probe as probe
 from dynome.inference.states.behaviour import state_covariates as state_covariates
 from dynome.inference.states.curves import choose_states as choose_states
 from dynome.inference.states.curves import state_curve as state_curve

@@ -75,7 +75,7 @@ class Decoder(nn.Module):
 
 
 class MixerDecoder(Decoder):
-    """One Mixer layer [1]_: a network over nodes, then one over features.
+    r"""One Mixer layer [1]_: a network over nodes, then one over features.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ class MixerDecoder(Decoder):
 
     Notes
     -----
-    With X the slots of one mask, :math:`Y = X + W_2\\,\\mathrm{gelu}(W_1 \\mathrm{norm}(X))` over nodes and
-    :math:`Z = Y + \\mathrm{gelu}(\\mathrm{norm}(Y) W_3) W_4` over features, then a linear map to `n_out`.
+    With X the slots of one mask, :math:`Y = X + W_2\,\mathrm{gelu}(W_1 \mathrm{norm}(X))` over nodes and
+    :math:`Z = Y + \mathrm{gelu}(\mathrm{norm}(Y) W_3) W_4` over features, then a linear map to `n_out`.
 
     References
     ----------
@@ -105,9 +105,7 @@ class MixerDecoder(Decoder):
     torch.Size([2, 4, 2, 3])
     """
 
-    def __init__(
-        self, n_nodes: int, width: int, n_out: int, *, token_hidden: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, n_nodes: int, width: int, n_out: int, *, token_hidden: int, generator: torch.Generator) -> None:
         super().__init__()
         self.token_norm = nn.LayerNorm(width)
         self.tokens_in = linear(n_nodes, token_hidden, generator)
@@ -123,16 +121,18 @@ class MixerDecoder(Decoder):
             filled = weights[..., None] * fill
         else:
             slots = slots_of(canvas.mask)
-            weights = _rows(self.tokens_in.weight.T, torch.where(slots.valid, slots.index, 0))
-            filled = (weights * slots.valid[..., None]).mT @ _picked(fill, slots.index, None)
-        return gelu(seen + filled + self.tokens_in.bias[:, None])
+            weights = _rows(self.tokens_in.weight.T, slots.place)
+            filled = (weights * slots.valid[..., None]).mT @ _picked(fill, slots.place, None)
+        mixed: Tensor = gelu(seen + filled + self.tokens_in.bias[:, None])
+        return mixed
 
     def at(self, canvas: Canvas, mixed: Tensor, wanted: Slots, windows: Tensor | None = None) -> Tensor:
         """The outcome in some slots; see `Decoder.at`."""
         mixed = mixed if windows is None else mixed.index_select(1, windows)
-        token = _rows(self.tokens_out.weight, wanted.index) @ mixed
-        token = token + _rows(self.tokens_out.bias[:, None], wanted.index)
-        return self.channels(_content(canvas, wanted, windows) + token)
+        token = _rows(self.tokens_out.weight, wanted.place) @ mixed
+        token = token + _rows(self.tokens_out.bias[:, None], wanted.place)
+        found: Tensor = self.channels(_content(canvas, wanted, windows) + token)
+        return found
 
 
 class MLPDecoder(Decoder):
@@ -181,7 +181,7 @@ class GINDecoder(Decoder):
     def at(self, canvas: Canvas, mixed: Tensor, wanted: Slots, windows: Tensor | None = None) -> Tensor:
         """The outcome in some slots; see `Decoder.at`."""
         mixed = mixed if windows is None else mixed.index_select(1, windows)
-        about = mixed.gather(2, wanted.index[..., None].expand(-1, -1, -1, mixed.shape[-1]))
+        about = mixed.gather(2, wanted.place[..., None].expand(-1, -1, -1, mixed.shape[-1]))
         found: Tensor = self.channels(about + self.own * _content(canvas, wanted, windows))
         return found
 
@@ -228,10 +228,10 @@ def make_decoder(
 
 def _content(canvas: Canvas, wanted: Slots, windows: Tensor | None) -> Tensor:
     """What stands in some slots before decoding, (K, P, w, d)."""
-    seen = _picked(canvas.seen * canvas.visible[..., None], wanted.index, windows)
+    seen = _picked(canvas.seen * canvas.visible[..., None], wanted.place, windows)
     mask = canvas.mask if windows is None else canvas.mask.index_select(1, windows)
-    filled = mask.gather(-1, wanted.index)[..., None]
-    fill = canvas.fill if canvas.fill.ndim == 1 else _picked(canvas.fill, wanted.index, windows)
+    filled = mask.gather(-1, wanted.place)[..., None]
+    fill = canvas.fill if canvas.fill.ndim == 1 else _picked(canvas.fill, wanted.place, windows)
     return seen + filled * fill
 
 

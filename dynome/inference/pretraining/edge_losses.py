@@ -41,7 +41,7 @@ def block_edges(adjacency: Tensor, rows: Slots, columns: Slots) -> tuple[Tensor,
         False for slots that are not valid, and for self loops, which are always there.
     """
     window = torch.arange(adjacency.shape[0], device=adjacency.device)[:, None, None]
-    i, j = rows.index[..., :, None], columns.index[..., None, :]
+    i, j = rows.place[..., :, None], columns.place[..., None, :]
     counted = rows.valid[..., :, None] & columns.valid[..., None, :] & (i != j)
     return adjacency[window, i, j], counted
 
@@ -87,4 +87,4 @@ def both(rows: Slots, columns: Slots) -> Slots:
     ----------
     rows, columns : Slots (K, P, m), (K, P, n)
     """
-    return Slots(torch.cat([rows.index, columns.index], -1), torch.cat([rows.valid, columns.valid], -1))
+    return Slots(torch.cat([rows.place, columns.place], -1), torch.cat([rows.valid, columns.valid], -1))

@@ -12,7 +12,6 @@ References
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Self
 
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from dynome.connectome.layers.linear_maps import linear
 from dynome.inference.dynamic_graphs.encoder import GraphEncoder
 from dynome.inference.dynamic_graphs.graph_batches import Batch
+from dynome.inference.pretraining.averaging import follow, frozen_copy
 from dynome.inference.pretraining.decoders import Canvas, make_decoder
 from dynome.inference.pretraining.edge_losses import block_edges, both, edge_loss, mean_edge_loss, pair_logits
 from dynome.inference.pretraining.masks import (
@@ -33,10 +33,11 @@ from dynome.inference.pretraining.masks import (
     visible_nodes,
 )
 from dynome.inference.pretraining.neighbours import Neighbours, drawn_neighbours, least_gap
+from dynome.inference.pretraining.objective import Objective
 from dynome.inference.pretraining.settings import ObjectiveSettings
 
 
-class JEMA(nn.Module):
+class JEMA(Objective):
     """Joint-embedding masked autoencoder of dynamic graphs.
 
     Parameters
@@ -57,18 +58,23 @@ class JEMA(nn.Module):
         generator: torch.Generator,
         network: Tensor | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(encoder, settings, network)
         n_nodes, d = encoder.identity.shape
-        self.encoder = encoder
         self.target = frozen_copy(encoder)
-        self.settings = settings
-        self.register_buffer("network", network, persistent=False)
         self.node_decoder, self.edge_decoder = (
             make_decoder(settings.decoder, n_nodes, d, d, token_hidden=settings.token_hidden, generator=generator)
             for _ in range(2)
         )
         self.node_token, self.edge_token = (nn.Parameter(torch.empty(d).normal_(generator=generator)) for _ in range(2))
         self.bridge = linear(2 * d, d, generator)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Terms with a weight."""
+        how = self.settings
+        places = [p for p, w in (("spatial", how.spatial_weight), ("temporal", how.temporal_weight)) if w > 0]
+        whats = [what for what, w in (("node", how.node_weight), ("edge", how.edge_weight)) if w > 0]
+        return tuple(f"{place}_{what}" for what in whats for place in places)
 
     def train(self, mode: bool = True) -> Self:
         """As for every module; the target always takes the statistics of the batch it sees, and keeps none."""
@@ -153,13 +159,13 @@ class JEMA(nn.Module):
         if self.settings.spatial_weight > 0:
             rows, columns = slots_of(masks.rows), slots_of(masks.columns)
             told = decoder.at(canvas, mixed, both(rows, columns))
-            of_rows, of_columns = told.split([rows.index.shape[-1], columns.index.shape[-1]], -2)
+            of_rows, of_columns = _halves(told, rows)
             found["spatial_edge"] = edge_loss(pair_logits(of_rows, of_columns), *block_edges(whole, rows, columns))
         if near is not None:
             rows, columns = slots_of(masks.rows[:, near.middle]), slots_of(masks.columns[:, near.middle])
-            wanted, sizes = both(rows, columns), [rows.index.shape[-1], columns.index.shape[-1]]
+            wanted = both(rows, columns)
             before, after = (
-                decoder.at(canvas, mixed, wanted, there).split(sizes, -2) for there in (near.before, near.after)
+                _halves(decoder.at(canvas, mixed, wanted, there), rows) for there in (near.before, near.after)
             )
             one, other = pair_logits(before[0], after[1]), pair_logits(after[0], before[1])
             found["temporal_edge"] = mean_edge_loss(one, other, *block_edges(whole[near.middle], rows, columns))
@@ -176,7 +182,7 @@ def embedding_loss(told: Tensor, goal: Tensor, slots: Slots) -> Tensor:
     slots : Slots (K, P, m)
     """
     window = torch.arange(goal.shape[0], device=goal.device)[:, None]
-    square = (told - goal[window, slots.index]).square().mean(-1)
+    square = (told - goal[window, slots.place]).square().mean(-1)
     return (square * slots.valid).sum() / slots.valid.sum().clamp(min=1)
 
 
@@ -197,34 +203,7 @@ def weighted_sum(terms: dict[str, Tensor], settings: ObjectiveSettings) -> Tenso
     return total
 
 
-def frozen_copy(encoder: GraphEncoder) -> GraphEncoder:
-    """A copy that no gradient reaches and no batch moves.
-
-    Parameters
-    ----------
-    encoder : GraphEncoder
-    """
-    twin = copy.deepcopy(encoder).requires_grad_(False)
-    for module in twin.modules():
-        if isinstance(module, nn.BatchNorm1d):
-            module.momentum = 0.0
-    return twin
-
-
-@torch.no_grad()
-def follow(target: nn.Module, source: nn.Module, momentum: float) -> None:
-    """Move weights and statistics of `target` towards those of `source`.
-
-    Parameters
-    ----------
-    target, source : Module
-        Of the same kind.
-    momentum : float
-        Share of its own values that the target keeps.
-    """
-    sources = source.state_dict()
-    for name, own in target.state_dict().items():
-        if own.is_floating_point():
-            own.lerp_(sources[name], 1 - momentum)
-        else:
-            own.copy_(sources[name])
+def _halves(told: Tensor, rows: Slots) -> tuple[Tensor, Tensor]:
+    """Outcomes of the rows, and of the columns after them."""
+    n = rows.place.shape[-1]
+    return told[..., :n, :], told[..., n:, :]

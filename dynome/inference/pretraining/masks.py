@@ -56,13 +56,13 @@ class Slots(NamedTuple):
 
     Attributes
     ----------
-    index : (..., m) int64
+    place : (..., m) int64
         Places in ascending order, then zeros.
     valid : (..., m) bool
         False for the zeros that fill up.
     """
 
-    index: Tensor
+    place: Tensor
     valid: Tensor
 
 
@@ -86,7 +86,7 @@ def drawn_masks(
     generator : Generator
         On the device where the masks are to be.
     network : (N,) int64 or None
-        Number of each node's network, where masks are networks.
+        Number of each node's network, from 0 without gaps, where masks are networks.
     shared : bool
         Hide the same in all windows of a clip.
 
@@ -167,7 +167,7 @@ def slots_of(mask: Tensor) -> Slots:
     Examples
     --------
     >>> slots_of(torch.tensor([[False, True, True], [False, False, True]]))
-    Slots(index=tensor([[1, 2],
+    Slots(place=tensor([[1, 2],
             [2, 0]]), valid=tensor([[ True,  True],
             [ True, False]]))
     """
@@ -203,12 +203,12 @@ def _sets(
 ) -> Tensor:
     device = generator.device
     if by == "network" and network is not None:
-        names = network.unique()
-        drawn = names[torch.randint(names.numel(), (*size, 1), generator=generator, device=device)]
+        drawn = torch.randint(int(network.max()) + 1, (*size, 1), generator=generator, device=device)
         return network == drawn
     if by == "random":
         order = torch.rand((*size, n), generator=generator, device=device)
-        return order <= order.kthvalue(length, dim=-1, keepdim=True).values
+        threshold: Tensor = order.kthvalue(length, dim=-1, keepdim=True).values
+        return order <= threshold
     start = torch.randint(n - length + 1, (*size, 1), generator=generator, device=device)
     place = torch.arange(n, device=device)
     return (place >= start) & (place < start + length)
