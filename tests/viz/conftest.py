@@ -507,3 +507,20 @@ def probes() -> xr.Dataset:
             "metric": ("phenotype", ["auroc", "correlation"]), "chance": ("phenotype", chance),
         },
     )  # fmt: skip
+
+
+@pytest.fixture
+def fingerprints() -> xr.Dataset:
+    """Three of four animals are found from the first scan, all from the second."""
+    similarity = np.array([[0.9, 0.2, 0.1, 0.3], [0.3, 0.8, 0.2, 0.1], [0.2, 0.1, 0.7, 0.0], [0.5, 0.2, 0.1, 0.4]])
+    rate, names = np.array([0.75, 1.0]), ["ann", "bob", "cat", "dan"]
+    return xr.Dataset(
+        {
+            "similarity": (("first", "second"), similarity, {"units": "1", "long_name": "correlation of features"}),
+            "rate": ("direction", rate), "rate_low": ("direction", rate - 0.5), "rate_high": ("direction", [1.0, 1.0]),
+            "rate_p_value": ("direction", [0.04, 0.01]), "differential": 0.5, "differential_low": 0.4,
+            "differential_high": 0.6, "differential_p_value": 0.02,
+        },
+        {"first": names, "second": names, "direction": ["forward", "backward"]},
+        {"chance": 0.25},
+    )  # fmt: skip

@@ -44,6 +44,7 @@ PLOTS = {
     "plot_training": "training",
     "plot_region_attribution": "regions",
     "plot_probe": "probes",
+    "plot_fingerprint": "fingerprints",
 }
 
 
@@ -196,6 +197,8 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_region_attribution", lambda d: d * np.nan),
         ("plot_probe", lambda d: d.isel(phenotype=[])),
         ("plot_probe", lambda d: d * np.nan),
+        ("plot_fingerprint", lambda d: d.isel(first=[], second=[])),
+        ("plot_fingerprint", lambda d: d * np.nan),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -298,6 +301,8 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_region_attribution", lambda d: d.isel(node=[0])),
         ("plot_probe", lambda d: d.isel(fraction=[0], phenotype=[0])),
         ("plot_probe", lambda d: d.where(d.model == "random")),
+        ("plot_fingerprint", lambda d: d[["similarity"]].isel(first=[0], second=[0])),
+        ("plot_fingerprint", lambda d: d.assign(similarity=d.similarity.where(d.first != "bob"))),
         ("plot_region_attribution", lambda d: d.isel(session=[0])),
         ("plot_region_attribution", lambda d: d.drop_vars(["network", "start", "stop"]) * 0),
     ],

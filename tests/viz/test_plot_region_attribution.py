@@ -54,3 +54,14 @@ def test_other_dims_are_refused(regions, ax):
         dy.viz.plot_region_attribution(regions.rename(node="feature"), ax=ax)
     with pytest.raises(InputError, match="n_named must be at least 0, got -1"):
         dy.viz.plot_region_attribution(regions, n_named=-1, ax=ax)
+
+
+def test_blocks_of_networks_are_one_matrix_of_means_with_errors(ax):
+    values = np.arange(24.0).reshape(2, 3, 2, 2) / 100
+    names = ["visual", "default"]
+    blocks = xr.DataArray(values, {"source": names, "target": names}, ("session", "window", "source", "target"))
+    assert dy.viz.plot_region_attribution(blocks, ax=ax) is ax
+    np.testing.assert_allclose(ax.images[0].get_array(), values.mean(axis=(0, 1)))
+    assert [t.get_text() for t in ax.texts] == ["0.10\n±0.06", "0.11\n±0.06", "0.12\n±0.06", "0.13\n±0.06"]
+    lone = dy.viz.plot_region_attribution(blocks[0] * np.nan)
+    assert [t.get_text()[:7] for t in lone.texts] == ["no data"]

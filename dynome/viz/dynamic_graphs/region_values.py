@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dynome.errors import InputError
 from dynome.viz import canvas
 from dynome.viz.blocks import add_strip, spans_of
+from dynome.viz.dynamic_graphs.blocks_of_networks import plot_blocks
 from dynome.viz.dynamic_graphs.squares import networks_of
 from dynome.viz.order import by_community
 from dynome.viz.palette import INK, MUTED, SERIES, category_colors, color_scale, unknown
@@ -34,9 +35,9 @@ def plot_region_attribution(
 
     Parameters
     ----------
-    attribution : (node), with or without (session) and (window)
-        As `inference.region_attribution` gives it. NaN, such as windows that a session does not have, is left out of
-        means.
+    attribution : (node) or (source, target), with or without (session) and (window)
+        As `inference.region_attribution` gives it, or `inference.edge_block_attribution`. NaN, such as windows that a
+        session does not have, is left out of means.
     network : str
         The coordinate of ``node`` that regions are ordered and coloured by. Within a network, and where there is none
         of that name, regions of the largest mean come first.
@@ -50,7 +51,8 @@ def plot_region_attribution(
     Axes
         The host of up to three panels, its ``child_axes``: a heat map, which has a column for each session (mean over
         its windows), or for each window where there is one session; above it the mean of each column; beside it the
-        mean of each region, with its standard error over sessions.
+        mean of each region, with its standard error over sessions. Blocks of networks are one matrix of means over
+        sessions and windows, with their standard errors over sessions.
 
     Raises
     ------
@@ -69,6 +71,8 @@ def plot_region_attribution(
     array = _checked(attribution)
     if n_named < 0:
         raise InputError(f"cannot draw {_what}: n_named must be at least 0, got {n_named}")
+    if "source" in array.dims:
+        return plot_blocks(array, ax)
     if not np.isfinite(canvas.finite(array)).any():
         return canvas.no_data(canvas.axes_or_new(ax, (7.2, 2.8)), "no data: there is no region, or all are missing")
     array = _columns(array)
@@ -98,10 +102,12 @@ def plot_region_attribution(
 
 
 def _checked(attribution: object) -> xr.DataArray:
-    """The array with ``node`` first."""
-    dims = [d for d in ("node", *_across) if d in getattr(attribution, "dims", ()) or d == "node"]
-    hint = "see inference.region_attribution"
-    return canvas.require_dims(attribution, dims, _what, hint)
+    """The array with ``node`` first, or with ``source, target`` last."""
+    found = getattr(attribution, "dims", ())
+    dims = ["node", *(d for d in _across if d in found)]
+    if "source" in found:
+        dims = [*dims[1:], "source", "target"]
+    return canvas.require_dims(attribution, dims, _what, "see inference.region_attribution")
 
 
 def _columns(array: xr.DataArray) -> xr.DataArray:
