@@ -31,7 +31,17 @@ from dynome.dynamics import (
 from dynome.dynamics.forecasting.contract import Forecaster
 from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
-from dynome.inference import Biclustering, ConnectomeGNN, ConnectomeRNN, RecurrentForecaster, TransformerForecaster
+from dynome.inference import (
+    Biclustering,
+    ConnectomeGNN,
+    ConnectomeRNN,
+    GraphClassifier,
+    GraphRegressor,
+    RecurrentForecaster,
+    TransformerForecaster,
+)
+from dynome.inference.dynamic_graphs.graph_estimator import GraphEstimator
+from dynome.inference.dynamic_graphs.graph_predictor import GraphPredictor
 from dynome.inference.networks.network_forecaster import NetworkForecaster
 from dynome.testing import CHECKS, Case, check_estimator
 
@@ -92,7 +102,21 @@ def part():
     return study.build(parts, wiring, attrs=attrs)
 
 
-BASES = {Estimator, Forecaster, NetworkForecaster}
+def scans():
+    """Four people, two of whom are cases; one region is missing in one of them."""
+    rng = np.random.default_rng(0)
+    people = {
+        f"p{k}": schema.recording(
+            rng.normal(size=(40, 5 - k // 3)), time=np.arange(40.0), node=list("vwxyz")[k // 3 :], units="1"
+        )
+        for k in range(4)
+    }
+    known = xr.Dataset({"score": ("animal", [0.0, 1, 1, 0], {"units": "1"})}, {"animal": list(people)})
+    return study.build(people, phenotype=known)
+
+
+GRAPHS = {"window": 15, "stride": 5, "hidden": 4, "n_layers": 1, "n_epochs": 2, "device": "cpu", "random_state": 0}
+BASES = {Estimator, Forecaster, NetworkForecaster, GraphEstimator, GraphPredictor}
 ESTIMATORS = (
     Case(Persistence(), part()),
     Case(MeanForecast(), part()),
@@ -102,6 +126,8 @@ ESTIMATORS = (
     Case(ConnectomeRNN(n_epochs=2, device="cpu", random_state=0), part()),
     Case(RecurrentForecaster(hidden=4, n_epochs=2, device="cpu", random_state=0), part()),
     Case(TransformerForecaster(hidden=4, n_epochs=2, device="cpu", random_state=0), part()),
+    Case(GraphClassifier(**GRAPHS), scans()),
+    Case(GraphRegressor(**GRAPHS), scans()),
     Case(
         Biclustering(n_factors=1, n_draws=4, n_tune=2, n_chains=1, n_states=2, latent_every=2, random_state=0),
         counts(),
