@@ -88,7 +88,7 @@ class GraphMaskedAutoencoder(GraphEstimator):
     decoder : {"mixer", "mlp", "gin"}
         From what is seen to what is hidden: across all nodes, each node alone, along visible edges.
     token_hidden : int
-        Hidden units of the "mixer" between nodes.
+        Hidden units of the "mixer" between nodes; for an atlas of 400 regions take 256.
     spatial_weight, temporal_weight, node_weight, edge_weight : float
         A term has the product of its two weights; with a weight of 0 its terms are not computed.
     gap : {"full", "pair"}
@@ -159,7 +159,7 @@ class GraphMaskedAutoencoder(GraphEstimator):
         node_ratio: tuple[float, float] = (0.1, 0.3),
         edge_ratio: tuple[float, float] = (0.1, 0.3),
         decoder: DecoderName = "mixer",
-        token_hidden: int = 256,
+        token_hidden: int = 64,
         spatial_weight: float = 0.5,
         temporal_weight: float = 0.5,
         node_weight: float = 1.0,

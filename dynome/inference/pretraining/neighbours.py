@@ -90,3 +90,39 @@ def drawn_neighbours(last: Tensor, least: Tensor, generator: torch.Generator) ->
     place = offset + torch.arange(n_times, device=last.device)
     before, after = chosen[0] + offset, chosen[1] + offset
     return Neighbours(place[both], before[both], after[both])
+
+
+def nearest_neighbours(last: Tensor, usable: Tensor) -> Neighbours:
+    """The nearest usable windows up to and from each window; the window itself where it is usable.
+
+    Parameters
+    ----------
+    last : (B, T) int64
+        Last sample of each window.
+    usable : (B, T) bool
+        At least one of each scan.
+
+    Returns
+    -------
+    Neighbours
+        All windows. Where one side has none, that of the other side is taken twice.
+
+    Examples
+    --------
+    >>> usable = torch.tensor([[False, True, False, True]])
+    >>> found = nearest_neighbours(torch.tensor([[9, 19, 29, 39]]), usable)
+    >>> found.before.tolist(), found.after.tolist()
+    ([1, 1, 1, 3], [1, 1, 3, 3])
+    """
+    n_scans, n_times = last.shape
+    distance = (last[:, None, :] - last[:, :, None]).float()
+    far = torch.full_like(distance, torch.inf)
+    sides = []
+    for ahead in (-distance, distance):
+        there = torch.where((ahead >= 0) & usable[:, None, :], ahead, far)
+        sides.append((there.min(-1).values.isfinite(), there.argmin(-1)))
+    (has_before, before), (has_after, after) = sides
+    offset = n_times * torch.arange(n_scans, device=last.device)[:, None]
+    place = offset + torch.arange(n_times, device=last.device)
+    first, second = torch.where(has_before, before, after), torch.where(has_after, after, before)
+    return Neighbours(place.flatten(), (offset + first).flatten(), (offset + second).flatten())

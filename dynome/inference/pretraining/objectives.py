@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from dynome.inference.dynamic_graphs.encoder import GraphEncoder
+from dynome.inference.pretraining.contrastive import Contrastive
+from dynome.inference.pretraining.graphmae import GraphMAE
 from dynome.inference.pretraining.jema import JEMA
+from dynome.inference.pretraining.mae import MAE
 from dynome.inference.pretraining.objective import Objective
 from dynome.inference.pretraining.settings import ObjectiveName, ObjectiveSettings
 
-_BY_NAME = {"jema": JEMA}
+_Kind = Callable[[GraphEncoder, ObjectiveSettings, torch.Generator, Tensor | None], Objective]
+_BY_NAME: dict[ObjectiveName, _Kind] = {"jema": JEMA, "mae": MAE, "graphmae": GraphMAE, "contrastive": Contrastive}
 
 
 def make_objective(
