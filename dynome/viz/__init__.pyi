@@ -16,6 +16,7 @@ from dynome.viz.coupling import plot_coupling as plot_coupling
 from dynome.viz.covariates import plot_covariates as plot_covariates
 from dynome.viz.degree_tails import plot_degrees as plot_degrees
 from dynome.viz.dynamic_graphs.few_labels import plot_probe as plot_probe
+from dynome.viz.dynamic_graphs.forest import plot_representations as plot_representations
 from dynome.viz.dynamic_graphs.people import plot_fingerprint as plot_fingerprint
 from dynome.viz.dynamic_graphs.region_values import plot_region_attribution as plot_region_attribution
 from dynome.viz.dynamic_graphs.training_curves import plot_training as plot_training

@@ -524,3 +524,23 @@ def fingerprints() -> xr.Dataset:
         {"first": names, "second": names, "direction": ["forward", "backward"]},
         {"chance": 0.25},
     )  # fmt: skip
+
+
+@pytest.fixture
+def representations() -> xr.Dataset:
+    """A network without a test, a control at chance, and what both are compared with."""
+    score = np.array([[0.7, 0.9], [0.5, 0.52], [0.6, 0.7]])
+    dims, against = ("representation", "fraction"), score[2]
+    unknown = np.where(np.arange(3)[:, None] == 2, np.nan, 0.0)
+    return xr.Dataset(
+        {
+            "score": (dims, score, {"units": "1"}), "score_low": (dims, score - 0.15),
+            "score_high": (dims, np.minimum(score + 0.15, 1)),
+            "p_value": (dims, np.array([[np.nan, np.nan], [0.5, 0.4], [0.2, 0.01]])),
+            "difference": (dims, score - against), "difference_low": (dims, score - against - 0.1 + unknown),
+            "difference_high": (dims, score - against + 0.1 + unknown),
+            "difference_p_value": (dims, np.full((3, 2), 0.02) + unknown), "n_train": ("fraction", [8, 32]),
+        },
+        {"representation": ["model", "model, empty", "static FC"], "fraction": [0.2, 1.0]},
+        {"target": "group", "metric": "auroc", "chance": 0.5, "against": "static FC"},
+    )  # fmt: skip

@@ -45,6 +45,7 @@ PLOTS = {
     "plot_region_attribution": "regions",
     "plot_probe": "probes",
     "plot_fingerprint": "fingerprints",
+    "plot_representations": "representations",
 }
 
 
@@ -199,6 +200,8 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_probe", lambda d: d * np.nan),
         ("plot_fingerprint", lambda d: d.isel(first=[], second=[])),
         ("plot_fingerprint", lambda d: d * np.nan),
+        ("plot_representations", lambda d: d.isel(representation=[])),
+        ("plot_representations", lambda d: d * np.nan),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -301,6 +304,8 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_region_attribution", lambda d: d.isel(node=[0])),
         ("plot_probe", lambda d: d.isel(fraction=[0], phenotype=[0])),
         ("plot_probe", lambda d: d.where(d.model == "random")),
+        ("plot_representations", lambda d: d[["score", "score_low", "score_high"]].isel(representation=[0])),
+        ("plot_representations", lambda d: d.where(d.representation == "model")),
         ("plot_fingerprint", lambda d: d[["similarity"]].isel(first=[0], second=[0])),
         ("plot_fingerprint", lambda d: d.assign(similarity=d.similarity.where(d.first != "bob"))),
         ("plot_region_attribution", lambda d: d.isel(session=[0])),

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 LEVEL = 0.05
 PHENOTYPE, FRACTION = "phenotype", "fraction"
 _metrics = {"auroc": "AUROC", "correlation": "correlation"}
+_tests = {"q_value": "q (over all variables)", "p_value": "p"}
 _needed = ("score", "score_low", "score_high")
 
 
@@ -59,7 +60,8 @@ def checked(table: object, what: str, hint: str) -> tuple[xr.Dataset, str]:
     model = others[0] if others else "model"
     for dim in (PHENOTYPE, FRACTION, model):
         if dim not in data["score"].dims:
-            scalar = data.coords[dim].item() if dim in data.coords else ""
+            scalar = data.coords[dim].item() if dim in data.coords else data.attrs.get("target", "")
+            scalar = "" if dim == model else scalar
             data = data.drop_vars(dim, errors="ignore").expand_dims({dim: [scalar]})
     return data, model
 
@@ -71,10 +73,20 @@ def series_of(data: xr.Dataset, model: str, phenotype: int) -> list[Series]:
     for k, name in enumerate(canvas.labels_of(data, model)):
         here = part.isel({model: k})
         value, low, high = (canvas.finite(here[v].transpose(FRACTION)) for v in _needed)
-        told = next((n for n in ("q_value", "p_value") if n in data), None)
-        sure = np.ones(value.size, bool) if told is None else canvas.finite(here[told].transpose(FRACTION)) < LEVEL
-        found.append(Series(name, SERIES[k % len(SERIES)], value, low, high, sure))
+        found.append(
+            Series(name, SERIES[k % len(SERIES)], value, low, high, _sure(here, low, chance_of(data, phenotype)))
+        )
     return found
+
+
+def _sure(part: xr.Dataset, low: Floats, chance: float) -> NDArray[np.bool_]:
+    """Whether scores are above chance: by their q- or p-value, or by their interval where there is none."""
+    by_interval = low > chance if np.isfinite(chance) else np.ones(low.size, dtype=bool)
+    told = next((name for name in _tests if name in part), None)
+    if told is None:
+        return by_interval
+    p = canvas.finite(part[told].transpose(FRACTION))
+    return np.where(np.isfinite(p), p < LEVEL, by_interval)
 
 
 def chance_of(data: xr.Dataset, phenotype: int) -> float:
@@ -84,7 +96,7 @@ def chance_of(data: xr.Dataset, phenotype: int) -> float:
 
 def metric_of(data: xr.Dataset, phenotype: int) -> str:
     """What the score is called on an axis."""
-    if "metric" not in data.variables:
+    if "metric" not in data.variables and "metric" not in data.attrs:
         return canvas.quantity(data["score"], "score")
     return _metrics.get(name := str(_of_phenotype(data, "metric", phenotype, "score")), name)
 
@@ -97,15 +109,18 @@ def add_chance(ax: Axes, chance: float, *, upright: bool = False) -> None:
 
 def level_told(data: xr.Dataset) -> str:
     """What full points mean."""
-    names = {"q_value": "q (over all variables)", "p_value": "p"}
-    told = next((text for name, text in names.items() if name in data), "")
-    return f"filled: above chance, {told} < {LEVEL:g}" if told else ""
+    test = next((name for name in _tests if name in data), None)
+    if test is None:
+        return "filled: interval above chance"
+    untested = bool((data["score"].notnull() & data[test].isnull()).any())
+    without = "; without a test, interval above chance" if untested else ""
+    return f"filled: above chance, {_tests[test]} < {LEVEL:g}{without}"
 
 
 def _of_phenotype(data: xr.Dataset, name: str, phenotype: int, default: Any) -> Any:
     """What a coordinate says of one variable."""
     if name not in data.variables:
-        return default
+        return data.attrs.get(name, default)
     coordinate = data[name]
     if PHENOTYPE in coordinate.dims:
         coordinate = coordinate.isel({PHENOTYPE: phenotype})
