@@ -11,6 +11,7 @@ from dynome.dynamics.connectivity.lagged import peak_lag as peak_lag
 from dynome.dynamics.connectivity.static import functional_connectivity as functional_connectivity
 from dynome.dynamics.connectivity.tangent import covariance_from_tangent as covariance_from_tangent
 from dynome.dynamics.connectivity.tangent import tangent_connectivity as tangent_connectivity
+from dynome.dynamics.connectivity.window_graphs import connectivity_graphs as connectivity_graphs
 from dynome.dynamics.connectivity.windowed import dynamic_connectivity as dynamic_connectivity
 from dynome.dynamics.forecasting.autoregression import AR as AR
 from dynome.dynamics.forecasting.mean_forecast import MeanForecast as MeanForecast

@@ -20,7 +20,7 @@ def check_functional_connectivity(obj: xr.DataArray, problems: Problems, lazy: b
         check_labels(obj, end, problems)
     if units.of(obj) is None:
         problems.add('expected attrs["units"]; use "1" for correlations')
-    if obj.dtype.kind not in "iuf":
+    if obj.dtype.kind not in "biuf":
         problems.add(f"values must be numeric, found dtype {obj.dtype}")
     elif (lazy or in_memory(obj)) and (infinite := int(np.isinf(obj).sum())):
         problems.add(f"found {infinite} infinite values; NaN is the missing value")
