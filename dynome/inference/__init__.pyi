@@ -14,6 +14,9 @@ from dynome.inference.dynamic_graphs.graph_regressor import GraphRegressor as Gr
 from dynome.inference.forecasting.comparisons import compare_forecasts as compare_forecasts
 from dynome.inference.forecasting.scores import forecast_scores as forecast_scores
 from dynome.inference.forecasting.tasks import forecasting_task as forecasting_task
+from dynome.inference.generation.connectivity_gaussian import ConnectivityGaussian as ConnectivityGaussian
+from dynome.inference.generation.connectivity_vae import ConnectivityVAE as ConnectivityVAE
+from dynome.inference.generation.distribution_checks import compare_distributions as compare_distributions
 from dynome.inference.homology import homologue_contrast as homologue_contrast
 from dynome.inference.networks.attribution import edge_attribution as edge_attribution
 from dynome.inference.networks.attribution import node_attribution as node_attribution
@@ -25,6 +28,7 @@ from dynome.inference.networks.transformer_forecaster import TransformerForecast
 from dynome.inference.posterior import to_arviz as to_arviz
 from dynome.inference.posterior import to_datatree as to_datatree
 from dynome.inference.pretraining.masked_autoencoder import GraphMaskedAutoencoder as GraphMaskedAutoencoder
+from dynome.inference.probing.comparisons import compare_representations as compare_representations
 from dynome.inference.probing.fingerprints import fingerprint as fingerprint
 from dynome.inference.probing.folds import animal_folds as animal_folds
 from dynome.inference.probing.probes import probe as probe

@@ -1,0 +1,1 @@
+"""Generation: synthetic subjects, removal of confounds, completion of what a recording lacks."""
