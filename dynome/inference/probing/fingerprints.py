@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dynome import labels, seeds
 from dynome.errors import InputError, Problems, listed
 from dynome.inference.probing.features import Features, features_of
+from dynome.inference.probing.uncertainty import small_sample
 from dynome.permutation import permutation_p_value
 
 Floats = NDArray[np.float64]
@@ -95,7 +96,7 @@ def fingerprint(
     ) / n
     rate_low, rate_high = _rate_interval(hits[:, own, own], seed)
     drawn = seeds.generator(seed, "bootstrap").multinomial(n, np.full(n, 1 / n), size=_N_BOOTSTRAP) @ margin / n
-    wider = (n / (n - 1)) ** 0.5
+    wider = small_sample(n)
     low, high = margin.mean() + wider * (np.quantile(drawn, [0.025, 0.975]) - margin.mean())
     unit = {"units": "1"}
     found = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from dynome.inference.probing.tallies import Held
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+FeaturesFor = Callable[[Ints], Floats]
 
 _LEAST = 2  # animals of a class in a training part: one is left out when the penalty is chosen
 
@@ -107,8 +110,8 @@ def check_training(outcome: Outcome, fold: Ints) -> None:
         raise InputError(f"{outcome.name!r}: no fold holds two classes, so that nothing is ranked; take fewer folds")
 
 
-def training_rows(outcome: Outcome, train: Ints, fraction: float, rng: np.random.Generator) -> Ints:
-    """Rows of a share of the training animals, classes alike.
+def training_rows(outcome: Outcome, train: Ints, fraction: float, part: tuple[int, int, int]) -> Ints:
+    """Rows of a share of the training animals, classes alike; a smaller share is within a larger one.
 
     Parameters
     ----------
@@ -116,10 +119,13 @@ def training_rows(outcome: Outcome, train: Ints, fraction: float, rng: np.random
     train : (n_train,)
     fraction : float
         At least two animals of every class are kept.
-    rng : Generator
+    part : (int, int, int)
+        Seed, repeat and fold.
     """
     if fraction >= 1:
         return train
+    seed, repeat, fold = part
+    rng = seeds.generator(seed, "fraction", outcome.name, repeat, fold)
     animals = np.unique(outcome.animal[train])
     codes = np.zeros(len(outcome.animals), dtype=np.int64)
     if outcome.between:
@@ -131,37 +137,66 @@ def training_rows(outcome: Outcome, train: Ints, fraction: float, rng: np.random
     return train[np.isin(outcome.animal[train], keep)]
 
 
+def parts_of(fold: Ints) -> Iterator[tuple[int, int, Ints, Ints]]:
+    """Repeat, fold, training rows and test rows of every part.
+
+    Parameters
+    ----------
+    fold : (n_repeat, n)
+    """
+    for r, row in enumerate(fold):
+        for k in np.unique(row):
+            test = row == k
+            yield r, int(k), np.flatnonzero(~test), np.flatnonzero(test)
+
+
 def probed(
-    features: Floats, outcome: Outcome, fold: Ints, dealt: Floats, fraction: float, kind: KernelKind, seed: int
-) -> tuple[Held, int]:
+    features_for: FeaturesFor,
+    outcome: Outcome,
+    fold: Ints,
+    dealt: Floats,
+    fractions: Sequence[float],
+    kind: KernelKind,
+    seed: int,
+) -> list[tuple[Held, int]]:
     """Held-out predictions by ridge regression, and the number of animals trained on (the least of all parts).
 
     Parameters
     ----------
-    features : (n, p)
-        Of the rows of the outcome.
+    features_for : callable
+        Takes training rows, gives the features (n, p) of all rows of the outcome, made without the others' outcomes.
     outcome : Outcome
     fold : (n_repeat, n)
     dealt : (n, c, m)
         From `dealt_anew`.
-    fraction : float
-        Share of the training animals whose outcome is given.
+    fractions : sequence of float
+        Shares of the training animals whose outcome is given; one result for each.
     kind : {"linear", "rbf"}
     seed : int
     """
-    n, c, m = dealt.shape
-    prediction = np.empty((len(fold), n, c, m))
-    norm = np.empty((len(fold), n, c, m))
-    mean = np.empty((len(fold), n, c))
-    least = len(outcome.animals)
-    for r, row in enumerate(fold):
-        for k in np.unique(row):
-            test = np.flatnonzero(row == k)
-            rng = seeds.generator(seed, "fraction", outcome.name, r, int(k))
-            train = training_rows(outcome, np.flatnonzero(row != k), fraction, rng)
-            least = min(least, np.unique(outcome.animal[train]).size)
-            y = dealt[train].reshape(train.size, -1)
-            found, length = held_out(kernel(features, train, kind), train, test, y, outcome.animal[train])
-            prediction[r, test], norm[r, test] = found.reshape(test.size, c, m), length.reshape(c, m)
-            mean[r, test] = dealt[train, :, 0].mean(axis=0)
-    return Held(prediction, norm, dealt, mean, fold, outcome.animal), least
+    found = [empty_held(outcome, fold, dealt) for _ in fractions]
+    least = [len(outcome.animals)] * len(fractions)
+    for r, k, train, test in parts_of(fold):
+        features = features_for(train)
+        for j, (held, fraction) in enumerate(zip(found, fractions, strict=True)):
+            own = training_rows(outcome, train, fraction, (seed, r, k))
+            least[j] = min(least[j], np.unique(outcome.animal[own]).size)
+            y = dealt[own].reshape(own.size, -1)
+            value, norm = held_out(kernel(features, own, kind), own, test, y, outcome.animal[own])
+            held.prediction[r, test] = value.reshape(test.size, *dealt.shape[1:])
+            held.norm[r, test] = norm.reshape(dealt.shape[1:])
+            held.mean[r, test] = dealt[own, :, 0].mean(axis=0)
+    return list(zip(found, least, strict=True))
+
+
+def empty_held(outcome: Outcome, fold: Ints, dealt: Floats) -> Held:
+    """Predictions to be filled in.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    fold : (n_repeat, n)
+    dealt : (n, c, m)
+    """
+    shape = (len(fold), *dealt.shape)
+    return Held(np.zeros(shape), np.ones(shape), dealt, np.zeros(shape[:-1]), fold, outcome.animal)

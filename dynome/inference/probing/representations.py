@@ -1,0 +1,84 @@
+"""What a scan can be described by before anything is learnt: the rows that every table of models must beat.
+
+A description that looks at other scans, such as the reference of the tangent space, looks at the training part only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, get_args
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from dynome.dynamics.connectivity.tangent import tangent_connectivity
+from dynome.dynamics.connectivity.windowed_correlation import correlation_windows
+from dynome.errors import InputError, listed
+from dynome.inference.dynamic_graphs.scans import Scan, Scans, series_of
+from dynome.schema import FEATURE, SESSION, SOURCE, TARGET
+
+Floats = NDArray[np.float64]
+Baseline = Literal["static FC", "tangent FC", "FC moments"]
+Describe = Callable[[list[str]], xr.DataArray]
+
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+FITTED = frozenset({"tangent FC"})
+
+
+def described(baseline: Baseline, scans: Scans) -> Describe:
+    """How a baseline describes scans, given the sessions of the training part.
+
+    Parameters
+    ----------
+    baseline : {"static FC", "tangent FC", "FC moments"}
+        Correlations over the whole scan; their departure from the geometric mean of the training part, in the tangent
+        space; mean and standard deviation over windows of their correlations.
+    scans : Scans
+
+    Returns
+    -------
+    callable
+        Takes training sessions, gives (session, feature) of all scans.
+
+    Raises
+    ------
+    InputError
+        If there is no such baseline; when called, if values are missing or a region never changes.
+    """
+    if baseline == "tangent FC":
+        activities = {s.session: s.activity.copy(data=series_of(s)).assign_attrs(units="1") for s in scans.scans}
+        return lambda train: _tangent(activities, train)
+    describe = {"static FC": _static, "FC moments": _moments}.get(baseline)
+    if describe is None:
+        raise InputError(f"baselines are {listed(BASELINES)}, got {baseline!r}")
+    rows, columns = np.triu_indices(scans.nodes.size, 1)
+    values = np.stack([describe(scan, rows, columns) for scan in scans.scans])
+    named = {SESSION: np.array([scan.session for scan in scans.scans])}
+    table = xr.DataArray(values, dims=(SESSION, FEATURE), coords=named)
+    return lambda _: table
+
+
+def _static(scan: Scan, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
+    x = series_of(scan).astype(np.float64)
+    return np.asarray((x.T @ x / len(x))[rows, columns])
+
+
+def _moments(scan: Scan, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
+    """Mean and standard deviation over windows, without windows in which a region is constant."""
+    r = correlation_windows(series_of(scan), scan.starts, scan.width)[:, rows, columns].astype(np.float64)
+    known = np.isfinite(r)
+    n = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, r, 0.0).sum(axis=0) / n
+    spread = np.sqrt(np.where(known, (r - mean) ** 2, 0.0).sum(axis=0) / n)
+    return np.concatenate([mean, spread])
+
+
+def _tangent(activities: Mapping[str, xr.DataArray], train: list[str]) -> xr.DataArray:
+    reference = tangent_connectivity({name: activities[name] for name in train}).coords["reference"]
+    tangent = tangent_connectivity(activities, reference=reference)
+    rows, columns = np.triu_indices(tangent.sizes[SOURCE])
+    # Each pair stands for two entries of the matrix, so that distances are those of the space.
+    scale = np.where(rows == columns, 1.0, np.sqrt(2.0))
+    values = tangent.transpose(SESSION, SOURCE, TARGET).to_numpy()[:, rows, columns] * scale
+    return xr.DataArray(values, dims=(SESSION, FEATURE), coords={SESSION: tangent[SESSION].to_numpy()})
