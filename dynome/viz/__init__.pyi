@@ -15,6 +15,7 @@ from dynome.viz.components import plot_loadings as plot_loadings
 from dynome.viz.coupling import plot_coupling as plot_coupling
 from dynome.viz.covariates import plot_covariates as plot_covariates
 from dynome.viz.degree_tails import plot_degrees as plot_degrees
+from dynome.viz.dynamic_graphs.completions import plot_completion as plot_completion
 from dynome.viz.dynamic_graphs.few_labels import plot_probe as plot_probe
 from dynome.viz.dynamic_graphs.forest import plot_representations as plot_representations
 from dynome.viz.dynamic_graphs.people import plot_fingerprint as plot_fingerprint

@@ -544,3 +544,12 @@ def representations() -> xr.Dataset:
         {"representation": ["model", "model, empty", "static FC"], "fraction": [0.2, 1.0]},
         {"target": "group", "metric": "auroc", "chance": 0.5, "against": "static FC"},
     )  # fmt: skip
+
+
+@pytest.fixture
+def completed(windows) -> xr.DataArray:
+    """Probabilities of edges in six windows; N1 and N5 were hidden throughout, the third window altogether."""
+    hidden = np.zeros((6, 8), dtype=bool)
+    hidden[:, [1, 5]] = hidden[2] = True
+    told = (0.1 + windows.isel(window=slice(6)).drop_attrs(deep=False)).clip(0, 1)
+    return told.assign_coords(hidden=(("window", "source"), hidden)).rename("probability")

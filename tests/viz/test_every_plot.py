@@ -46,6 +46,7 @@ PLOTS = {
     "plot_probe": "probes",
     "plot_fingerprint": "fingerprints",
     "plot_representations": "representations",
+    "plot_completion": "completed",
 }
 
 
@@ -200,6 +201,8 @@ def test_a_plot_stays_inside_its_figure(case):
         ("plot_probe", lambda d: d * np.nan),
         ("plot_fingerprint", lambda d: d.isel(first=[], second=[])),
         ("plot_fingerprint", lambda d: d * np.nan),
+        ("plot_completion", lambda d: d.isel(window=[])),
+        ("plot_completion", lambda d: d.assign_coords(hidden=False)),
         ("plot_representations", lambda d: d.isel(representation=[])),
         ("plot_representations", lambda d: d * np.nan),
     ],
@@ -304,6 +307,7 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_region_attribution", lambda d: d.isel(node=[0])),
         ("plot_probe", lambda d: d.isel(fraction=[0], phenotype=[0])),
         ("plot_probe", lambda d: d.where(d.model == "random")),
+        ("plot_completion", lambda d: d.drop_vars(list(d.coords)).isel(window=[0])),
         ("plot_representations", lambda d: d[["score", "score_low", "score_high"]].isel(representation=[0])),
         ("plot_representations", lambda d: d.where(d.representation == "model")),
         ("plot_fingerprint", lambda d: d[["similarity"]].isel(first=[0], second=[0])),

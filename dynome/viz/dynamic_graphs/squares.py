@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_max_sharp = 120  # rows; of more, several share a pixel
+MAX_SHARP = 120  # rows; of more, several share a pixel
 _gap = (0.16, 0.34)  # inches
 _max_similar = 400  # nodes sorted by similarity; more stay as stored within their network
 
@@ -43,15 +43,17 @@ def ordered(matrices: Floats, names: Sequence[str], groups: Sequence[Any]) -> Or
     return by_community(groups or [""] * n, within)
 
 
-def scale_of(matrices: Floats, *, binary: bool = False) -> ColorScale | None:
+def scale_of(matrices: Floats) -> ColorScale | None:
     """One colour scale for the entries of all matrices, those of a node with itself left out."""
-    if binary:
-        from matplotlib.colors import ListedColormap, Normalize
-
-        return ColorScale(ListedColormap(["white", INK]).with_extremes(bad=MISSING), Normalize(0, 1), "neither")
     other = np.eye(*matrices.shape[1:]) == 0
-    found = matrices[:, other]
-    return color_scale(found) or color_scale(matrices)
+    return color_scale(matrices[:, other]) or color_scale(matrices)
+
+
+def graph_scale() -> ColorScale:
+    """Edges black on white, what is not known grey."""
+    from matplotlib.colors import ListedColormap, Normalize
+
+    return ColorScale(ListedColormap(["white", INK]).with_extremes(bad=MISSING), Normalize(0, 1), "neither")
 
 
 def draw_squares(
@@ -83,7 +85,7 @@ def draw_squares(
     rooms, whole = _rooms(host, len(matrices), columns)
     colors = category_colors(groups)
     spans = spans_of(list(groups))
-    how = "nearest" if matrices.shape[1] <= _max_sharp else "antialiased"
+    how = "nearest" if matrices.shape[1] <= MAX_SHARP else "antialiased"
     for room, values, name in zip(rooms, matrices, titles, strict=True):
         image = room.imshow(values, cmap=scale.cmap, norm=scale.norm, interpolation=how, aspect="auto")
         room.set_box_aspect(1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dynome.errors import InputError
 from dynome.viz import canvas
 from dynome.viz.dynamic_graphs.similarities import correlations
-from dynome.viz.dynamic_graphs.squares import draw_squares, networks_of, ordered, scale_of
+from dynome.viz.dynamic_graphs.squares import draw_squares, graph_scale, networks_of, ordered, scale_of
 from dynome.viz.palette import INK, MISSING, SEQUENTIAL
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _draw_matrices(ax: Axes, windows: xr.DataArray, matrices: Floats, network: s
         groups = [found[k] for k in order] if found else []
         matrices = matrices[:, order][:, :, order]
     binary = windows.dtype.kind == "b"
-    scale = scale_of(matrices, binary=binary)
+    scale = graph_scale() if binary else scale_of(matrices)
     if scale is not None:
         label = "" if binary else canvas.quantity(windows, "connectivity")
         rows = 1 if len(titles) <= 2 else 2
