@@ -36,6 +36,7 @@ from dynome.inference import (
     ConnectomeGNN,
     ConnectomeRNN,
     GraphClassifier,
+    GraphMaskedAutoencoder,
     GraphRegressor,
     RecurrentForecaster,
     TransformerForecaster,
@@ -116,6 +117,16 @@ def scans():
 
 
 GRAPHS = {"window": 15, "stride": 5, "hidden": 4, "n_layers": 1, "n_epochs": 2, "device": "cpu", "random_state": 0}
+PRETRAINING = {
+    "window": 15,
+    "stride": 5,
+    "hidden": 4,
+    "n_layers": 1,
+    "n_steps": 2,
+    "token_hidden": 4,
+    "device": "cpu",
+    "random_state": 0,
+}
 BASES = {Estimator, Forecaster, NetworkForecaster, GraphEstimator, GraphPredictor}
 ESTIMATORS = (
     Case(Persistence(), part()),
@@ -128,6 +139,7 @@ ESTIMATORS = (
     Case(TransformerForecaster(hidden=4, n_epochs=2, device="cpu", random_state=0), part()),
     Case(GraphClassifier(**GRAPHS), scans()),
     Case(GraphRegressor(**GRAPHS), scans()),
+    Case(GraphMaskedAutoencoder(**PRETRAINING), scans()),
     Case(
         Biclustering(n_factors=1, n_draws=4, n_tune=2, n_chains=1, n_states=2, latent_every=2, random_state=0),
         counts(),
