@@ -63,7 +63,8 @@ def unit_phasors(x: NDArray[Any], interval: float, band: tuple[float, float]) ->
     narrow = sosfiltfilt(sections, x.astype(np.float64), axis=0, padlen=padding)
     narrow[:, x.max(axis=0) == x.min(axis=0)] = np.nan
     analytic = hilbert(narrow, axis=0)
-    return np.asarray(analytic / np.abs(analytic), dtype=np.result_type(x.dtype, np.complex64))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(analytic / np.abs(analytic), dtype=np.result_type(x.dtype, np.complex64))
 
 
 def coherence_windows(

@@ -177,8 +177,7 @@ def _one_session(activity: xr.DataArray, request: Request) -> xr.DataArray:
     coords = pair_coords(x)
     dims: tuple[str, ...] = (WINDOW, SOURCE, TARGET)
     if request.output == "upper":
-        known = {n: c for n, c in coords.items() if not isinstance(c, xr.Variable) or not {SOURCE, TARGET} & {*c.dims}}
-        coords, dims = {**known, **pairs.pair_coords(coords[SOURCE])}, (WINDOW, PAIR)
+        coords, dims = _upper_coords(coords), (WINDOW, PAIR)
     own = {
         "window_seconds": plan.width * plan.interval,
         "stride_seconds": plan.step * plan.interval,
@@ -193,6 +192,17 @@ def _one_session(activity: xr.DataArray, request: Request) -> xr.DataArray:
         name=kind.replace(" ", "_") if density is None else "graph",
         attrs={**pair_attrs(x, kind, unit), **own},
     )
+
+
+def _upper_coords(coords: dict[str, Any]) -> dict[str, Any]:
+    """Coordinates of pairs above the diagonal, from those of matrices."""
+    nodes = coords[SOURCE]
+    ends = dict(zip((SOURCE, TARGET), np.triu_indices(nodes.size, 1), strict=True))
+    found = {n: c for n, c in coords.items() if n not in ends and not {*c.dims} & {*ends}}
+    for end, at in ends.items():
+        over_end = {n: c for n, c in coords.items() if n not in ends and c.dims == (end,)}
+        found |= {n: xr.Variable(PAIR, c.to_numpy()[at], c.attrs) for n, c in over_end.items()}
+    return {**found, **pairs.pair_coords(nodes)}
 
 
 def window_coords(x: xr.DataArray, plan: Plan) -> dict[str, Any]:

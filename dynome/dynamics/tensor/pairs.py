@@ -77,7 +77,7 @@ def fold(values: xr.DataArray, *, fill: float = np.nan) -> xr.DataArray:
     if np.unique(np.minimum(i, j) * node.size + np.maximum(i, j)).size < i.size:
         raise InputError("a pair occurs more than once; keep one value a pair before folding")
     flat = values.transpose(..., "pair")
-    matrix = np.full((*flat.shape[:-1], node.size, node.size), fill)
+    matrix = np.full((*flat.shape[:-1], node.size, node.size), float(fill))
     matrix[..., i, j] = matrix[..., j, i] = flat.to_numpy()
     leading = {n: c for n, c in flat.coords.items() if "pair" not in c.dims}
     return xr.DataArray(
