@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dynome.inference.dynamic_graphs.graph_batches import Batch, Clip, batch_of, clips, whole_scans
-from dynome.inference.dynamic_graphs.orthogonality import orthogonality
+from dynome.inference.dynamic_graphs.penalty import orthogonality
 from dynome.inference.dynamic_graphs.predictor import ScanPredictor
 from dynome.inference.dynamic_graphs.scans import Scans, digests_of
 from dynome.inference.networks.fitting import fingerprint
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dynome.inference.dynamic_graphs.graph_predictor import GraphPredictor
 
 _WARMUP = 0.2  # as in STAGIN's code
+_KEEP = 50  # steps between two checkpoints
 
 
 def taught(
@@ -88,6 +89,8 @@ def taught(
         model.weight_decay,
         model.patience,
         warmup=_WARMUP,
+        checkpoint_every=1,
+        checkpoint_steps=_KEEP,
         accumulate=model.accumulate,
         precision=model.precision,
     )

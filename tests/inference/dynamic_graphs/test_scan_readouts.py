@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dynome.inference.dynamic_graphs.orthogonality import orthogonality
+from dynome.inference.dynamic_graphs import penalty
+from dynome.inference.dynamic_graphs.penalty import orthogonality
 from dynome.inference.dynamic_graphs.readouts import readout_of
 from dynome.inference.dynamic_graphs.time_attention import TimeAttention
 from dynome.training.noise import seeded
@@ -91,6 +92,25 @@ def test_regions_that_are_all_alike_pay_for_every_pair():
     h = torch.ones(2, 3, 4, 5)
     assert orthogonality(h).item() == pytest.approx(6**0.5)
     assert orthogonality(torch.zeros(1, 1, 4, 5)).item() == 0
+
+
+def by_its_formula(h):
+    products = h @ h.mT
+    largest = products.amax(-1, keepdim=True)
+    return torch.linalg.matrix_norm((products / largest - torch.eye(h.shape[2], dtype=h.dtype)).triu()).mean()
+
+
+def test_the_penalty_and_its_gradient_are_those_of_its_formula(monkeypatch):
+    h = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 5, 4)))
+    expected = torch.func.grad(by_its_formula)(h)
+    for held in (1, 1 << 18):
+        monkeypatch.setitem(penalty._HELD, "cpu", held)
+        x = h.clone().requires_grad_(True)
+        value = orthogonality(x)
+        torch.testing.assert_close(value.detach(), by_its_formula(h))
+        (3 * value).backward()
+        torch.testing.assert_close(x.grad, 3 * expected)
+        torch.testing.assert_close(orthogonality(h), by_its_formula(h))
 
 
 def test_the_penalty_has_a_gradient_everywhere():
