@@ -92,8 +92,8 @@ def _connectomes(
     known = {n: c.variable for n, c in x.coords.items() if TIME not in c.dims}
     spans = window_coords(x, plan)
     weight_attrs = {"units": weight_unit, "long_name": request.kind}
-    attrs = {**x.attrs, "directed": 0, "kind": request.kind, "density": density}
-    attrs.pop("units", None)
+    about = {name: value for name, value in x.attrs.items() if name not in ("units", "long_name")}
+    attrs = {**about, "directed": 0, "kind": request.kind, "density": density}
     values = np.asarray(x.data)
     phasors = None if request.band is None else unit_phasors(values, plan.interval, request.band)
     batch = max(1, _AT_ONCE // (8 * nodes.size**2))
@@ -104,7 +104,7 @@ def _connectomes(
         graphs[:, np.arange(nodes.size), np.arange(nodes.size)] = False
         for k in range(starts.size):
             i, j = np.nonzero(graphs[k])
-            scalars = {name: ((), at[first + k], about) for name, (_, at, about) in spans.items()}
+            scalars = {name: ((), at[first + k], told) for name, (_, at, told) in spans.items()}
             yield xr.Dataset(
                 {
                     SOURCE: (EDGE, nodes[i]),
