@@ -56,7 +56,7 @@ def scale_windows(
             for i in range(n_node):
                 d = out[w, t, i] - shift[i]
                 out[w, t, i] = d
-                square[i] += weights[t] * (d * d)
+                square[i] += weights[t] * np.float64(d) * np.float64(d)
         for i in range(n_node):
             scale = divisor if divisor > 0 else square[i]
             shift[i] = 1 / np.sqrt(scale) if scale > 0 else np.nan
