@@ -21,6 +21,7 @@ from dynome.training.loops import Plan, Training, trained
 
 _LOOKS = 25  # at the held-out scans during training
 _HELD = 16  # clips at most that are looked at
+_KEEP = 50  # steps between two checkpoints
 _STATISTICS = 200  # clips at most from which statistics of whole graphs are taken
 
 
@@ -128,6 +129,8 @@ def pretrained(
         settings.learning_rate,
         settings.weight_decay,
         patience=n_epochs,
+        checkpoint_every=1,
+        checkpoint_steps=_KEEP,
         accumulate=settings.accumulate,
         precision=settings.precision,
     )
