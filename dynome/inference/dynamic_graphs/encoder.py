@@ -80,8 +80,8 @@ class GraphEncoder(nn.Module):
         found = []
         for layer in self._layers():
             seen = layer.gathered(a, h).flatten(0, 2).index_select(0, rows)
-            filled = seen.new_zeros(flat.numel(), seen.shape[1]).index_copy(0, rows, layer.mix(seen))
-            h = filled.reshape(h.shape)
+            mixed = layer.mix(seen)
+            h = mixed.new_zeros(flat.numel(), mixed.shape[1]).index_copy(0, rows, mixed).reshape(h.shape)
             found.append(h)
         return found
 

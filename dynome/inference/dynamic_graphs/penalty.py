@@ -34,7 +34,8 @@ def orthogonality(h: Tensor) -> Tensor:
     0.0
     """
     flat = h.flatten(0, 1)
-    total: Tensor = _Sum.apply(flat)  # type: ignore[no-untyped-call]
+    with torch.autocast(h.device.type, enabled=False):
+        total: Tensor = _Sum.apply(flat.to(torch.promote_types(h.dtype, torch.float32)))  # type: ignore[no-untyped-call]
     return total / flat.shape[0]
 
 

@@ -27,8 +27,8 @@ def encoder(timestamp="none", n_nodes=8, seed=0, n_layers=2):
     with seeded(np.random.default_rng(seed)) as generator:
         made = GraphEncoder(n_nodes, EncoderSettings(6, n_layers, timestamp), generator)
         for name, value in made.state_dict().items():
-            if "running" in name or "eps" in name:
-                value.copy_(torch.rand(value.shape) + 0.5)
+            if "running" in name or "eps" in name:  # means below 0, so that most features stay alive
+                value.copy_(torch.rand(value.shape) + (-1 if "mean" in name else 0.5))
     return made.eval()
 
 
@@ -41,6 +41,7 @@ def test_layers_are_those_of_pytorch_geometric():
 
     mine, batch = encoder(), next(whole_scans(scans()))
     found = mine(batch)
+    assert all((layer > 0).float().mean() > 0.3 for layer in found)
     h = mine.identity
     for layer, expected in zip(mine.layers, found, strict=True):
         # The self loop is in A already: PyG adds (1 + eps) h, so its eps is one less.
@@ -104,6 +105,18 @@ def test_to_hide_nothing_changes_nothing(timestamp):
     seen = mine(batch, visible=torch.ones(batch.adjacency.shape[:3], dtype=torch.bool))
     for a, b in zip(mine(batch), seen, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+@TIMESTAMPS
+def test_half_precision_changes_little(timestamp):
+    mine, batch = encoder(timestamp), next(whole_scans(scans(), activity=True))
+    visible = torch.ones(batch.adjacency.shape[:3], dtype=torch.bool)
+    visible[..., 2] = False
+    for hidden in (None, visible):
+        exact = mine(batch, visible=hidden)[-1]
+        with torch.autocast("cpu", torch.bfloat16):
+            near = mine(batch, visible=hidden)[-1]
+        assert (near.float() - exact).norm() < 0.05 * exact.norm()
 
 
 def test_the_recurrent_timestamp_is_read_at_the_end_of_each_window():

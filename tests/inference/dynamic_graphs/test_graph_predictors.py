@@ -140,6 +140,16 @@ def test_training_goes_on_from_a_checkpoint_to_the_same_numbers(tmp_path, monkey
         GraphClassifier(**{**options, "learning_rate": 0.1}, checkpoint=path).fit(data, "group")
 
 
+@pytest.mark.parametrize("readout", ["sero", "garo"])
+def test_products_of_half_precision_learn_about_the_same(readout):
+    half, full = (
+        GraphClassifier(**SMALL, readout=readout, orthogonality=0.1, precision=p).fit(people(4), "group")
+        for p in ("bfloat16", "float32")
+    )
+    np.testing.assert_allclose(half.results_.history, full.results_.history, rtol=0.2)
+    assert not half.results_.history.equals(full.results_.history)
+
+
 def test_one_class_is_refused():
     with pytest.raises(InputError, match="at least 2 classes"):
         GraphClassifier(**SMALL).fit(people(2), {"p00": "x", "p01": "x"})
