@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from dynome import schema, store, study
 from dynome._version import __version__
+from dynome.cli import main
 
 MAIN = "from dynome.cli import main; main()"
 # A shell's background jobs ignore SIGINT, and so would what they start; a terminal's do not.
 INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 
 
-def run(*arguments, cwd=None, **environment):
-    return subprocess.run(
+ENVIRONMENT = {"COLUMNS": "160", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+
+
+class Done(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_alone(*arguments):
+    """The command in a process of its own, as a shell starts it."""
+    done = subprocess.run(
         [sys.executable, "-c", MAIN, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=240,
-        env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **environment},
-    )
+        capture_output=True, text=True, timeout=240, env={**os.environ, **ENVIRONMENT},
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def run(*arguments, cwd=None, **environment):
+    """The command in this process; what `main` does not tell in plain words is an error of the test."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in {**ENVIRONMENT, **environment}.items():
+            patch.setenv(name, value)
+        if cwd is not None:
+            patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["dynome", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Done(ended.value.code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -40,7 +67,7 @@ def saved(tmp_path):
 
 def test_version_and_help():
     assert run("--version").stdout.strip() == f"dynome {__version__}"
-    shown = run("--help").stdout
+    shown = run_alone("--help").stdout
     for command in ("demo", "info", "validate", "convert", "fetch", "datasets"):
         assert command in shown
 
@@ -64,7 +91,7 @@ def test_a_damaged_chunk_is_found_by_validate(saved):
     data = bytearray(chunk.read_bytes())
     data[3] ^= 255
     chunk.write_bytes(data)
-    done = run("validate", saved)
+    done = run_alone("validate", saved)
     assert done.returncode == 1
     assert "is damaged" in done.stderr
     assert "Traceback" not in done.stderr
