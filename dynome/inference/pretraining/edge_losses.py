@@ -23,7 +23,7 @@ def pair_logits(rows: Tensor, columns: Tensor) -> Tensor:
     -------
     (..., m, n)
     """
-    return rows @ columns.mT / math.sqrt(rows.shape[-1])
+    return (rows @ columns.mT).float() / math.sqrt(rows.shape[-1])
 
 
 def block_edges(adjacency: Tensor, rows: Slots, columns: Slots) -> tuple[Tensor, Tensor]:
