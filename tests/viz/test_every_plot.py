@@ -63,9 +63,20 @@ def times(tree: xr.DataTree, group: str, name: str, factor: float) -> xr.DataTre
     return xr.DataTree.from_dict(groups)
 
 
+DRAWN: dict[str, np.ndarray] = {}  # each plot once, for all tests that compare another drawing with it
+
+
 @pytest.fixture(params=PLOTS)
 def case(request):
     return getattr(dy.viz, request.param), request.getfixturevalue(PLOTS[request.param])
+
+
+@pytest.fixture
+def drawn(case) -> np.ndarray:
+    plot, data = case
+    if plot.__name__ not in DRAWN:
+        DRAWN[plot.__name__] = pixels(plot(data))
+    return DRAWN[plot.__name__]
 
 
 def pixels(ax: Axes) -> np.ndarray:
@@ -82,42 +93,32 @@ def test_every_plot_that_is_public_is_tested_here():
     assert {name for name in dir(dy.viz) if name.startswith("plot_")} == set(PLOTS)
 
 
-def test_a_plot_draws_on_the_axes_that_it_is_given_and_opens_no_figure(case, ax):
+def test_a_plot_draws_on_the_axes_that_it_is_given_opens_no_figure_and_leaves_its_input_alone(case, ax):
     plot, data = case
     empty = pixels(ax)
+    before = data.copy(deep=True)
     assert plot(data, ax=ax) is ax
     assert not np.array_equal(pixels(ax), empty)
     assert plt.get_fignums() == []
+    xr.testing.assert_identical(data, before)  # the input is left alone
 
 
-def test_a_plot_without_axes_makes_one_figure(case):
+def test_a_plot_looks_the_same_every_time(case, drawn):
+    plot, data = case
+    np.testing.assert_array_equal(pixels(plot(data)), drawn)
+
+
+def test_a_plot_of_dask_arrays_is_the_plot_of_their_values(case, drawn):
+    plot, data = case
+    np.testing.assert_array_equal(pixels(plot(data.chunk())), drawn)
+
+
+def test_a_plot_without_axes_makes_one_figure_and_stays_inside_it(case):
     plot, data = case
     ax = plot(data)
     assert isinstance(ax, Axes)
-    assert plt.get_fignums() == [ax.get_figure(root=True).number]
-
-
-def test_a_plot_leaves_its_input_alone(case, ax):
-    plot, data = case
-    before = data.copy(deep=True)
-    plot(data, ax=ax)
-    xr.testing.assert_identical(data, before)
-
-
-def test_a_plot_looks_the_same_every_time(case):
-    plot, data = case
-    np.testing.assert_array_equal(pixels(plot(data)), pixels(plot(data)))
-
-
-def test_a_plot_of_dask_arrays_is_the_plot_of_their_values(case):
-    plot, data = case
-    np.testing.assert_array_equal(pixels(plot(data.chunk())), pixels(plot(data)))
-
-
-def test_a_plot_stays_inside_its_figure(case):
-    plot, data = case
-    ax = plot(data)
     figure = ax.get_figure(root=True)
+    assert plt.get_fignums() == [figure.number]
     figure.draw_without_rendering()
     whole, drawn = figure.bbox, figure.get_tightbbox().transformed(figure.dpi_scale_trans)
     assert drawn.x0 >= whole.x0 - 1
