@@ -9,11 +9,17 @@ from dynome.inference.biclustering.point_partitions import similarity_matrix as 
 from dynome.inference.biclustering.prior_checks import prior_predictive as prior_predictive
 from dynome.inference.biclustering.pymc_step import bicluster_step as bicluster_step
 from dynome.inference.coupling import structure_function as structure_function
+from dynome.inference.dynamic_graphs.attribution import attention as attention
+from dynome.inference.dynamic_graphs.attribution import edge_block_attribution as edge_block_attribution
+from dynome.inference.dynamic_graphs.attribution import region_attribution as region_attribution
 from dynome.inference.dynamic_graphs.graph_classifier import GraphClassifier as GraphClassifier
 from dynome.inference.dynamic_graphs.graph_regressor import GraphRegressor as GraphRegressor
 from dynome.inference.forecasting.comparisons import compare_forecasts as compare_forecasts
 from dynome.inference.forecasting.scores import forecast_scores as forecast_scores
 from dynome.inference.forecasting.tasks import forecasting_task as forecasting_task
+from dynome.inference.generation.completion import complete_connectivity as complete_connectivity
+from dynome.inference.generation.completion import sample_graphs as sample_graphs
+from dynome.inference.generation.completion_checks import completion_scores as completion_scores
 from dynome.inference.generation.connectivity_gaussian import ConnectivityGaussian as ConnectivityGaussian
 from dynome.inference.generation.connectivity_vae import ConnectivityVAE as ConnectivityVAE
 from dynome.inference.generation.distribution_checks import compare_distributions as compare_distributions
