@@ -132,12 +132,12 @@ class GraphMaskedAutoencoder(GraphEstimator):
     Examples
     --------
     >>> from dynome.datasets import make_bold
-    >>> study = make_bold(n_animals=6, n_nodes=16, n_times=150, random_state=0)
-    >>> model = GraphMaskedAutoencoder(hidden=8, n_layers=2, n_steps=50, device="cpu", random_state=0).fit(study)
+    >>> study = make_bold(n_animals=4, n_nodes=12, n_times=120, n_networks=4, random_state=0)
+    >>> model = GraphMaskedAutoencoder(hidden=8, n_layers=1, n_steps=25, device="cpu", random_state=0).fit(study)
     >>> bool(model.results_.validation[-1] < model.results_.validation[0])
     True
     >>> dict(model.transform(study, pool=("window",)).sizes)
-    {'session': 6, 'node': 16, 'feature': 8}
+    {'session': 4, 'node': 12, 'feature': 8}
     """
 
     def __init__(

@@ -172,7 +172,7 @@ def slots_of(mask: Tensor) -> Slots:
             [ True, False]]))
     """
     count = mask.sum(-1)
-    width = max(int(count.max()), 1) if count.numel() else 1  # no window at all has a neighbour on either side if count.numel() else 1
+    width = max(int(count.max()), 1) if count.numel() else 1
     place = torch.where(mask, mask.cumsum(-1) - 1, width)
     places = torch.arange(mask.shape[-1], device=mask.device).expand(mask.shape)
     index = torch.zeros((*mask.shape[:-1], width + 1), dtype=torch.int64, device=mask.device)
