@@ -33,6 +33,8 @@ from dynome.errors import InputError, MissingExtraError
 from dynome.estimator import Estimator
 from dynome.inference import (
     Biclustering,
+    ConnectivityGaussian,
+    ConnectivityVAE,
     ConnectomeGNN,
     ConnectomeRNN,
     GraphClassifier,
@@ -43,6 +45,7 @@ from dynome.inference import (
 )
 from dynome.inference.dynamic_graphs.graph_estimator import GraphEstimator
 from dynome.inference.dynamic_graphs.graph_predictor import GraphPredictor
+from dynome.inference.generation.connectivity_model import ConnectivityModel
 from dynome.inference.networks.network_forecaster import NetworkForecaster
 from dynome.testing import CHECKS, Case, check_estimator
 
@@ -127,8 +130,24 @@ PRETRAINING = {
     "device": "cpu",
     "random_state": 0,
 }
-BASES = {Estimator, Forecaster, NetworkForecaster, GraphEstimator, GraphPredictor}
+
+
+def people():
+    """Connectivity of twelve people of different ages."""
+    rng = np.random.default_rng(0)
+    bold = rng.standard_normal((12, 40, 4)) + np.linspace(0, 1, 12)[:, None, None] * rng.standard_normal((12, 40, 1))
+    coords = {"animal": [f"p{k}" for k in range(12)], "source": list("abcd"), "target": list("abcd")}
+    coords["age"] = ("animal", np.arange(12.0), {"units": "years"})
+    fc = np.stack([np.corrcoef(x.T) for x in bold])
+    return xr.DataArray(fc, coords, ("animal", "source", "target"), name="correlation", attrs={"units": "1"})
+
+
+BASES = {Estimator, Forecaster, NetworkForecaster, GraphEstimator, GraphPredictor, ConnectivityModel}
 ESTIMATORS = (
+    Case(ConnectivityGaussian(conditions=("age",), random_state=0), people()),
+    Case(
+        ConnectivityVAE(conditions=("age",), n_latent=2, hidden=4, n_epochs=2, device="cpu", random_state=0), people()
+    ),
     Case(Persistence(), part()),
     Case(MeanForecast(), part()),
     Case(AR(), part()),

@@ -124,7 +124,7 @@ def described(values: Mapping[str, NDArray[Any]]) -> tuple[Condition, ...]:
             continue
         names, counts = np.unique(v.astype(np.str_), return_counts=True)
         if names.size < 2:
-            problems.add(f"{name!r} is {names[0]!r} for everybody; leave it out")
+            problems.add(f"{name!r} is {str(names[0])!r} for everybody; leave it out")
         elif rare := names[counts < 2].tolist():
             problems.add(f"{name!r} has one member only in {listed(rare)}; merge or drop these")
         out.append(Condition(name, tuple(names.tolist())))

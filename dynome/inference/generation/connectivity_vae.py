@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WEIGHTS, LATENT = "weights", "latent"
 _DRAWS_FOR_MOMENTS = 64  # latent numbers of each person, for the moments of what is decoded
 _DRAWS_FOR_DENSITY = 128
+_MOST_SIGNAL = 0.95  # of the variance of a score, where training starts
 _LEAST_VARIANCE = 0.02  # of a score around its expectation
 
 
@@ -119,7 +120,10 @@ class ConnectivityVAE(ConnectivityModel):
         rng = seeds.generator(seed, "network")
         spread = np.maximum(np.sqrt(np.mean((columns - fitted.center) ** 2, axis=0)), 1e-12)
         with seeded(rng):
-            network = ScoreNetwork(scores.shape[1], columns.shape[1], self.n_latent, self.hidden).to(device)
+            network = ScoreNetwork(scores.shape[1], columns.shape[1], self.n_latent, self.hidden)
+        shares = np.clip(np.einsum("kp,kp->k", fitted.projection, fitted.loadings) ** 2, 0.0, _MOST_SIGNAL)
+        network.start(_float32(shares))
+        network = network.to(device)
         held = np.zeros(len(scores), dtype=bool)
         held[rng.permutation(len(scores))[: round(self.validation * len(scores))]] = True
         s, c = (
@@ -190,7 +194,8 @@ class ConnectivityVAE(ConnectivityModel):
         return mean.numpy().astype(np.float64), np.exp(log_sd.numpy().astype(np.float64))
 
     def _decoded(self, latent: Array, columns: Array) -> Array:
-        return _decode(self._restored(), latent, columns) - self._fitted()["score_mean"].to_numpy()
+        average: Array = self._fitted()["score_mean"].to_numpy()
+        return _decode(self._restored(), latent, columns) - average
 
     def _restored(self) -> ScoreNetwork:
         from dynome.inference.generation.score_network import ScoreNetwork

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -37,6 +37,28 @@ class ScoreNetwork(nn.Module):
         self.decode_bend = _network(n_latent + n_column, hidden, n_component)
         self.log_noise = nn.Parameter(torch.zeros(n_component))
         self.generator: torch.Generator | None = None
+
+    def start(self, shares: Tensor) -> None:
+        r"""Begin at the linear model that codes the first scores, in place.
+
+        Whitened scores give a linear autoencoder nothing to gain, and it would stay where it codes nothing; from a model
+        that codes them it can find how they depend on each other.
+
+        Parameters
+        ----------
+        shares : (n_component,)
+            Of the variance of each score that is no noise, below 1.
+        """
+        k = min(self.encode_line.out_features, shares.numel())
+        signal, noise = shares.sqrt(), 0.5 * (1 - shares).log()
+        with torch.no_grad():
+            for line in (self.encode_line, self.decode_line):
+                line.weight.mul_(0.1)
+                line.weight[range(k), range(k)] = signal[:k]
+            self.encode_line.bias.zero_()
+            first = self.encode_line.out_features
+            cast("nn.Linear", self.encode_bend[-1]).bias[first : first + k] = noise[:k]
+            self.log_noise[:k] = noise[:k]
 
     def encode(self, scores: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the standard deviation of the latent numbers, (..., n_latent) each."""
@@ -118,7 +140,7 @@ def trained_scores(
     return trained(network, batches, loss, plan, rng, validate=validation, subject="training ConnectivityVAE")
 
 
-def _network(n_in: int, hidden: int, n_out: int) -> nn.Module:
+def _network(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
     last = nn.Linear(hidden, n_out)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)

@@ -1,0 +1,121 @@
+"""How well missing parts of dynamic graphs are told, beside simple ways to tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from dynome import labels
+from dynome.errors import InputError
+from dynome.inference.dynamic_graphs.scans import Scan, scans_of, series_of
+from dynome.inference.generation.completion import HIDDEN, complete_connectivity
+from dynome.schema import SESSION, SOURCE
+
+if TYPE_CHECKING:
+    from dynome.inference.pretraining.masked_autoencoder import GraphMaskedAutoencoder
+
+Floats = NDArray[np.float64]
+
+METHOD = "method"
+_METHODS = ("model", "interpolation", "session mean", "group mean")
+
+
+def completion_scores(
+    model: GraphMaskedAutoencoder,
+    study: Any,
+    *,
+    nodes: Sequence[str] | None = None,
+    windows: Sequence[int] | None = None,
+    reference: Any,
+) -> xr.Dataset:
+    r"""Hide parts of recordings that are complete, have them told, and compare with the truth and with simple rivals.
+
+    Parameters
+    ----------
+    model : GraphMaskedAutoencoder
+        Fitted with objective "jema" or "mae".
+    study : DataTree, mapping, Dataset or DataArray
+        Sessions of animals that the model has not seen, with all its regions.
+    nodes, windows
+        What to hide, as in `complete_connectivity`; at least one of the two.
+    reference : DataTree, mapping, Dataset or DataArray
+        Sessions of other animals, such as those that the model was fitted to, for the group mean.
+
+    Returns
+    -------
+    Dataset
+        ``auroc`` (0.5 is chance) and ``brier`` (mean squared error of probabilities, lower is better), both (method,
+        session), over hidden pairs: all pairs of hidden windows; in other windows, those with a hidden node. Methods:
+        "model"; "interpolation" between the nearest windows that are there, linear in time; "session mean" over the
+        windows that are there; "group mean" over the windows of `reference`. Methods that cannot tell a pair, as the
+        first two for a hidden node, are NaN.
+
+    Raises
+    ------
+    InputError
+        If nothing is hidden, or sessions lack regions.
+    """
+    if not list(nodes or []) and not list(windows or []):
+        raise InputError("nothing is hidden; name nodes or windows")
+    told = complete_connectivity(model, study, nodes=nodes, windows=windows)
+    known = told[SOURCE].to_numpy()
+    gone = told[HIDDEN].all(SOURCE).to_numpy()
+    lost = np.isin(known, labels.as_labels(list(nodes or [])))
+    scans = scans_of(study, model.graph_settings, nodes=known)
+    group = np.mean(
+        [_graphs(scan, model).mean(axis=0) for scan in scans_of(reference, model.graph_settings, nodes=known).scans],
+        axis=0,
+    )
+    lower = np.tril(np.ones((known.size, known.size), dtype=bool), -1)
+    auroc, brier = np.full((2, len(_METHODS), len(scans.scans)), np.nan)
+    for k, scan in enumerate(scans.scans):
+        truth, away = _graphs(scan, model), gone[: scan.starts.size]
+        asked = (away[:, None, None] | lost[:, None] | lost) & lower
+        rivals = [
+            told.to_numpy()[k, : scan.starts.size],
+            None if lost.any() else _interpolated(truth, away),
+            None if lost.any() else np.broadcast_to(truth[~away].mean(axis=0), truth.shape),
+            np.broadcast_to(group, truth.shape),
+        ]
+        for j, found in enumerate(rivals):
+            if found is not None:
+                auroc[j, k], brier[j, k] = _scores(truth[asked], found[asked].astype(np.float64))
+    coords = {METHOD: list(_METHODS), SESSION: told[SESSION].to_numpy()}
+    return xr.Dataset(
+        {
+            "auroc": ((METHOD, SESSION), auroc, {"units": "1", "long_name": "area under the ROC curve"}),
+            "brier": ((METHOD, SESSION), brier, {"units": "1", "long_name": "mean squared error of probabilities"}),
+        },
+        coords=coords,
+        attrs={"hidden_pairs_of_a_session": int(asked.sum())},
+    )
+
+
+def _graphs(scan: Scan, model: Any) -> Floats:
+    from dynome.inference.dynamic_graphs.graph_batches import graphs_of
+
+    windows = np.arange(scan.starts.size)
+    return graphs_of(series_of(scan), scan, windows, model.graph_settings)[1].astype(np.float64)
+
+
+def _interpolated(graphs: Floats, gone: NDArray[np.bool_]) -> Floats:
+    """Each window between the nearest that are there; beyond the first and the last of them, as those."""
+    there, every = np.flatnonzero(~gone), np.arange(gone.size)
+    after = np.minimum(np.searchsorted(there, every), there.size - 1)
+    before = np.maximum(np.searchsorted(there, every, side="right") - 1, 0)
+    span = there[after] - there[before]
+    share = np.clip(np.where(span > 0, (every - there[before]) / np.maximum(span, 1), 0.0), 0, 1)[:, None, None]
+    return np.asarray((1 - share) * graphs[there[before]] + share * graphs[there[after]])
+
+
+def _scores(truth: Floats, told: Floats) -> tuple[float, float]:
+    from scipy.stats import rankdata
+
+    ranks, n = rankdata(told), truth.sum()
+    m = truth.size - n
+    area = (ranks[truth > 0].sum() - n * (n + 1) / 2) / (n * m) if n and m else np.nan
+    return float(area), float(np.mean((told - truth) ** 2))
