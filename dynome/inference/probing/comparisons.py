@@ -58,10 +58,11 @@ def compare_representations(
     data : DataTree
         A study with a phenotype.
     target : str
-        Variable of the phenotype. Sessions without a value are left out altogether.
+        Variable of the phenotype. Sessions without a value are left out; models without labels learn from them, too.
     models : mapping of str to Estimator or DataArray, or None
         Each is copied and fitted anew in every training part. What has ``transform`` and no ``predict``
-        (`GraphMaskedAutoencoder`) learns from all training scans without labels and is probed as by `probe`; what has
+        (`GraphMaskedAutoencoder`) learns from all scans of animals that are not held out, without labels, and is
+        probed as by `probe`; what has
         ``predict`` (`GraphClassifier`, `GraphRegressor`) learns from the labelled ones, after its ``encoder``, if it
         has one, has learnt from all. A DataArray (session, ...) is taken as it is: what it was made from cannot be
         checked.
@@ -116,9 +117,9 @@ def compare_representations(
     plan, sessions = _plan(
         data, target, cv=cv, metric=metric, n_repeats=n_repeats, n_permutations=n_permutations, seed=seed
     )
-    part = {name: recording for name, recording in study.sessions(data).items() if name in set(sessions)}
-    scans = scans_of({name: part[name] for name in sessions}, GraphSettings(window, stride))
-    contenders = contenders_of(models or {}, baselines, controls, scans, part, sessions, pretraining_study)
+    recordings = study.sessions(data)
+    scans = scans_of({name: recordings[name] for name in sessions}, GraphSettings(window, stride))
+    contenders = contenders_of(models or {}, baselines, controls, scans, recordings, sessions, pretraining_study)
     tallies: dict[str, list[Tally]] = {}
     with progress.task("comparing representations", total=len(contenders)) as advance:
         for name, contender in contenders.items():

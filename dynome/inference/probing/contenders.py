@@ -17,7 +17,7 @@ from dynome.inference.dynamic_graphs.graph_estimator import GraphEstimator
 from dynome.inference.dynamic_graphs.scans import Scans
 from dynome.inference.probing.features import features_of
 from dynome.inference.probing.heldout import FeaturesFor, empty_held, parts_of, probed, training_rows
-from dynome.inference.probing.outcomes import Outcome, class_codes
+from dynome.inference.probing.outcomes import Outcome, animals_of, class_codes
 from dynome.inference.probing.probes import Plan
 from dynome.inference.probing.representations import FITTED, Baseline, Describe, described
 from dynome.inference.probing.tallies import Held
@@ -49,7 +49,7 @@ def contenders_of(
     scans : Scans
         Of `sessions`, for the baselines.
     recordings : mapping
-        By session, for the models.
+        By session, for the models; those without a value too, as models without labels learn from them.
     sessions : list of str
         In the order of the rows of the outcome.
     pretraining_study : DataTree or None
@@ -69,9 +69,9 @@ def contenders_of(
                 rows[name + suffix] = _supervised(variant, recordings, sessions, pretraining_study)
             elif pretraining_study is not None:
                 fitted = variant.fit(pretraining_study)
-                rows[name + suffix] = _by_probe(_fixed(_transformed(fitted, recordings), sessions))
+                rows[name + suffix] = _by_probe(_fixed(_transformed(fitted, recordings, sessions), sessions))
             else:
-                rows[name + suffix] = _by_probe(_cached(_learnt(variant, recordings), sessions))
+                rows[name + suffix] = _by_probe(_cached(_learnt(variant, recordings, sessions), sessions))
     return rows
 
 
@@ -136,17 +136,25 @@ def _cached(describe: Describe, sessions: list[str]) -> FeaturesFor:
     return features_for
 
 
-def _learnt(model: Any, recordings: Recordings) -> Describe:
-    """An embedding that is learnt from training sessions, without labels."""
+def _learnt(model: Any, recordings: Recordings, sessions: list[str]) -> Describe:
+    """An embedding that is learnt without labels, from all animals that are not held out."""
 
     def describe(train: list[str]) -> xr.DataArray:
-        return _transformed(unfitted(model).fit(_study(recordings, train)), recordings)
+        fitted = unfitted(model).fit(_study(recordings, _unlabelled(recordings, sessions, train)))
+        return _transformed(fitted, recordings, sessions)
 
     return describe
 
 
-def _transformed(model: Any, recordings: Recordings) -> xr.DataArray:
-    whole = _study(recordings, list(recordings))
+def _unlabelled(recordings: Recordings, sessions: list[str], train: list[str]) -> list[str]:
+    """Sessions of all animals but those of `sessions` that are not in `train`."""
+    held_out = set(animals_of(sessions).tolist()) - set(animals_of(train).tolist())
+    names = list(recordings)
+    return [name for name, animal in zip(names, animals_of(names).tolist(), strict=True) if animal not in held_out]
+
+
+def _transformed(model: Any, recordings: Recordings, sessions: list[str]) -> xr.DataArray:
+    whole = _study(recordings, sessions)
     if isinstance(model, GraphEstimator):
         pool: tuple[Pooled, ...] = ("window",)
         return model.transform(whole, pool=pool)
@@ -185,7 +193,8 @@ def _supervised(
         for r, k, train, test in parts_of(plan.fold):
             fitted = encoder
             if has_encoder and fitted is None:
-                fitted = unfitted(model.encoder).fit(_study(recordings, names[train].tolist()))
+                seen = _unlabelled(recordings, sessions, names[train].tolist())
+                fitted = unfitted(model.encoder).fit(_study(recordings, seen))
             held_out = _study(recordings, names[test].tolist())
             for j, (held, fraction) in enumerate(zip(found, fractions, strict=True)):
                 own = training_rows(outcome, train, fraction, (plan.seed, r, k))
