@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 
@@ -182,6 +182,12 @@ def graphs(data: list[np.ndarray], starts: np.ndarray) -> None:
     table("the cut alone", least(cuts), dict.fromkeys(cuts, CHUNK))
 
 
+def peak() -> float:
+    """Most memory that this process has held, in MB; getrusage would count that of its parent too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def memory(what: str) -> None:
     """Stream all windows of all subjects through dask, one block at a time; print the peak of this process in MB."""
     import dask
@@ -189,7 +195,7 @@ def memory(what: str) -> None:
     from dynome import schema
     from dynome.dynamics import dynamic_connectivity
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak()
     total = 0.0
     began = time.process_time()
     with dask.config.set(scheduler="synchronous"):
@@ -207,10 +213,9 @@ def memory(what: str) -> None:
             )
             for first in range(0, fc.sizes["window"], 48):
                 total += float(fc.isel(window=slice(first, first + 48)).data.sum().compute())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = time.process_time() - began
     print(
-        f"  {what:10s} {peak:6.0f} MB at the peak, {before:4.0f} MB before, {seconds:5.1f} s CPU, labels and sums too"
+        f"  {what:10s} {peak():6.0f} MB at the peak, {before:4.0f} MB before, {seconds:5.1f} s CPU, labels and sums too"
     )
 
 
