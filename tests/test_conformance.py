@@ -144,7 +144,6 @@ def people():
 
 BASES = {Estimator, Forecaster, NetworkForecaster, GraphEstimator, GraphPredictor, ConnectivityModel}
 ESTIMATORS = (
-    Case(ConnectivityGaussian(conditions=("age",), random_state=0), people()),
     Case(
         ConnectivityVAE(conditions=("age",), n_latent=2, hidden=4, n_epochs=2, device="cpu", random_state=0), people()
     ),
@@ -171,6 +170,7 @@ ESTIMATORS = (
     Case(SwitchingGLM(n_states=2, prior="ridge", n_restarts=2, random_state=0), counts()),
     Case(HMM(n_states=2, n_restarts=2, random_state=0), counts()),
     Case(DynamicConnectome(rank=2, n_restarts=2, n_null=0, random_state=0), pair_tensor()),
+    Case(ConnectivityGaussian(conditions=("age",), random_state=0), people()),
 )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-METHOD = "method"
+PREDICTOR = "predictor"
 _METHODS = ("model", "interpolation", "session mean", "group mean")
 
 
@@ -48,10 +48,10 @@ def completion_scores(
     Returns
     -------
     Dataset
-        ``auroc`` (0.5 is chance) and ``brier`` (mean squared error of probabilities, lower is better), both (method,
-        session), over hidden pairs: all pairs of hidden windows; in other windows, those with a hidden node. Methods:
+        ``auroc`` (0.5 is chance) and ``brier`` (mean squared error of probabilities, lower is better), both (predictor,
+        session), over hidden pairs: all pairs of hidden windows; in other windows, those with a hidden node. Predictors:
         "model"; "interpolation" between the nearest windows that are there, linear in time; "session mean" over the
-        windows that are there; "group mean" over the windows of `reference`. Methods that cannot tell a pair, as the
+        windows that are there; "group mean" over the windows of `reference`. Those that cannot tell a pair, as the
         first two for a hidden node, are NaN.
 
     Raises
@@ -84,11 +84,11 @@ def completion_scores(
         for j, found in enumerate(rivals):
             if found is not None:
                 auroc[j, k], brier[j, k] = _scores(truth[asked], found[asked].astype(np.float64))
-    coords = {METHOD: list(_METHODS), SESSION: told[SESSION].to_numpy()}
+    coords = {PREDICTOR: list(_METHODS), SESSION: told[SESSION].to_numpy()}
     return xr.Dataset(
         {
-            "auroc": ((METHOD, SESSION), auroc, {"units": "1", "long_name": "area under the ROC curve"}),
-            "brier": ((METHOD, SESSION), brier, {"units": "1", "long_name": "mean squared error of probabilities"}),
+            "auroc": ((PREDICTOR, SESSION), auroc, {"units": "1", "long_name": "area under the ROC curve"}),
+            "brier": ((PREDICTOR, SESSION), brier, {"units": "1", "long_name": "mean squared error of probabilities"}),
         },
         coords=coords,
         attrs={"hidden_pairs_of_a_session": int(asked.sum())},

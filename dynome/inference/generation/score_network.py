@@ -41,8 +41,8 @@ class ScoreNetwork(nn.Module):
     def start(self, shares: Tensor) -> None:
         r"""Begin at the linear model that codes the first scores, in place.
 
-        Whitened scores give a linear autoencoder nothing to gain, and it would stay where it codes nothing; from a model
-        that codes them it can find how they depend on each other.
+        Whitened scores give a linear autoencoder nothing to gain, and it would stay where it codes nothing; from
+        a model that codes them it can find how they depend on each other.
 
         Parameters
         ----------

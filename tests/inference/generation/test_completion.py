@@ -70,8 +70,8 @@ def test_scores_have_every_method_that_can_tell(model, recordings):
     windows = completion_scores(model, recordings, windows=[3, 4], reference=recordings)
     assert windows["auroc"].notnull().all()
     nodes = completion_scores(model, recordings, nodes=[region(recordings)], reference=recordings)
-    assert nodes["auroc"].sel(method=["interpolation", "session mean"]).isnull().all()
-    assert nodes["auroc"].sel(method="group mean").mean() > 0.5
+    assert nodes["auroc"].sel(predictor=["interpolation", "session mean"]).isnull().all()
+    assert nodes["auroc"].sel(predictor="group mean").mean() > 0.5
 
 
 def test_drawn_graphs_are_as_frequent_as_their_probabilities():
