@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome.viz import canvas
+from dynome.viz.dynamic_graphs.magnitudes import readable
 from dynome.viz.palette import INK, ColorScale, color_scale
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def plot_blocks(attribution: xr.DataArray, ax: Axes | None) -> Axes:
     attribution : (source, target), with or without (session) and (window)
     ax : Axes or None
     """
+    attribution, label = readable(attribution, "attribution")
     over_windows = attribution.mean("window", keep_attrs=True) if "window" in attribution.dims else attribution
     sessions = canvas.finite(over_windows).reshape(-1, *attribution.shape[-2:])
     known = np.isfinite(sessions).sum(axis=0)
@@ -46,8 +48,7 @@ def plot_blocks(attribution: xr.DataArray, ax: Axes | None) -> Axes:
     canvas.despine(ax, keep=())
     if max(mean.shape) <= _max_numbers:
         _write(ax, mean, error, scale)
-    label = "mean " + canvas.quantity(attribution, "attribution")
-    canvas.add_colorbar(ax, image, label, extend=scale.extend, missing=bool(np.isnan(mean).any()))
+    canvas.add_colorbar(ax, image, f"mean {label}", extend=scale.extend, missing=bool(np.isnan(mean).any()))
     return ax
 
 

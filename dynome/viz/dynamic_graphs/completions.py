@@ -164,6 +164,8 @@ def _add_probabilities(ax: Axes, values: Floats) -> AxesImage:
 
 def _titles(told: xr.DataArray, shown: NDArray[np.int64]) -> list[str]:
     clock, unit = canvas.clock_of(told, "window").to_numpy(), canvas.unit_of(told["window"])
+    if not unit and all(n in told.coords and told[n].dims == ("window",) for n in ("start", "stop")):
+        clock, unit = (canvas.finite(told["start"]) + canvas.finite(told["stop"])) / 2, "s"
     return [f"{clock[k]:.4g} {unit}" if unit else f"window {clock[k]:.4g}" for k in shown]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from dynome.errors import InputError
 from dynome.viz import canvas
 from dynome.viz.blocks import add_strip, spans_of
 from dynome.viz.dynamic_graphs.blocks_of_networks import plot_blocks
+from dynome.viz.dynamic_graphs.magnitudes import readable
 from dynome.viz.dynamic_graphs.squares import networks_of
 from dynome.viz.order import by_community
 from dynome.viz.palette import INK, MUTED, SERIES, category_colors, color_scale, unknown
@@ -24,6 +26,7 @@ Floats = NDArray[np.float64]
 
 _what = "attributions of regions"
 _across = ("session", "window")
+_letters = 26  # in a line below an axis
 _max_ticks = 45  # regions; of more, only the strongest are named
 _max_sharp = 200  # columns; of more, several share a pixel
 
@@ -75,9 +78,9 @@ def plot_region_attribution(
         return plot_blocks(array, ax)
     if not np.isfinite(canvas.finite(array)).any():
         return canvas.no_data(canvas.axes_or_new(ax, (7.2, 2.8)), "no data: there is no region, or all are missing")
-    array = _columns(array)
+    array, label = readable(_columns(array), "attribution")
     values, names = canvas.finite(array), canvas.labels_of(array, "node")
-    ax = canvas.axes_or_new(ax, (7.6, float(np.clip(1.4 + 0.17 * len(names), 2.8, 5.8))))
+    ax = canvas.axes_or_new(ax, (7.6, float(np.clip(1.4 + 0.17 * len(names), 3.6, 5.8))))
     ax.set_axis_off()
     mean = _means(values, 1)
     found = networks_of(array, "node", network)
@@ -87,14 +90,14 @@ def plot_region_attribution(
     wide = values.shape[1] > 1
     first = ax.inset_axes((0, 0, 0.62, 0.8) if wide else (0, 0, 1, 1))
     if wide:
-        _draw_map(ax, first, array, values[order])
+        _draw_map(ax, first, array, values[order], label)
         beside = ax.inset_axes((0.78, 0, 0.22, 0.8), sharey=first)
         beside.tick_params(labelleft=False)
         error = _errors(values) if array.dims[1] == "session" else np.full(mean.size, np.nan)
-        _draw_means(beside, mean[order], error[order], colors, canvas.quantity(array, "attribution"))
+        _draw_means(beside, mean[order], error[order], colors, label)
     else:
         beside = first
-        _draw_means(first, mean[order], np.full(mean.size, np.nan), colors, canvas.quantity(array, "attribution"))
+        _draw_means(first, mean[order], np.full(mean.size, np.nan), colors, label)
     _name(first, beside, [names[k] for k in order], mean[order], groups, n_named)
     if groups:
         _add_networks(ax, first, groups, network)
@@ -134,7 +137,7 @@ def _errors(values: Floats) -> Floats:
     return np.asarray(np.sqrt(np.nansum(off**2, axis=1) / np.where(known > 1, (known - 1.0) * known, np.nan)))
 
 
-def _draw_map(host: Axes, ax: Axes, array: xr.DataArray, values: Floats) -> None:
+def _draw_map(host: Axes, ax: Axes, array: xr.DataArray, values: Floats, quantity: str) -> None:
     scale = color_scale(values)
     if scale is None:
         return
@@ -148,7 +151,7 @@ def _draw_map(host: Axes, ax: Axes, array: xr.DataArray, values: Floats) -> None
     else:
         ax.set_xlabel(label, fontsize=canvas.LABEL)
     missing = bool(np.isnan(values).any())
-    canvas.add_colorbar(ax, image, canvas.quantity(array, "attribution"), extend=scale.extend, missing=missing)
+    canvas.add_colorbar(ax, image, fill(quantity, _letters), extend=scale.extend, missing=missing)
     above = host.inset_axes((0, 0.83, 0.62, 0.17), sharex=ax)
     mean = _means(values, 0)
     if array.dims[1] == "session":
@@ -179,7 +182,7 @@ def _draw_means(ax: Axes, mean: Floats, error: Floats, colors: list[str], label:
         ax.hlines(rows, mean - error, mean + error, color=INK, lw=0.8 if mean.size <= _max_ticks else 0.3)
     ax.axvline(0, color=MUTED, lw=0.6)
     ax.set_ylim(mean.size - 0.5, -0.5)
-    ax.set_xlabel(f"mean {label}", fontsize=canvas.TICK)
+    ax.set_xlabel(fill(f"mean {label}", _letters), fontsize=canvas.TICK)
     ax.locator_params(axis="x", nbins=3)
     canvas.despine(ax, keep=("bottom",))
     ax.tick_params(axis="y", length=0)

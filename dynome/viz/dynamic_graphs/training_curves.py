@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ _what = "training"
 _iteration = "iteration"
 _parts = ("history_", "validation_")
 _log_span = 10.0  # positive losses that span more than this factor get a logarithmic scale
+_letters = 26  # in a line beside an axis
 _dots = 60  # of fewer values each is a point
 _smooth = 400  # of more steps, the mean of their neighbours is drawn over them
 
@@ -70,7 +72,8 @@ def plot_training(results: xr.Dataset | xr.DataTree, *, ax: Axes | None = None) 
     if not any(np.isfinite(values).any() for values in losses.values()):
         return canvas.no_data(ax, "no data: there is no iteration, or every loss is missing")
     rooms = panel_rows(ax, [1.2, *([1.0] * (panels - 1))], gap=0.14)
-    _draw(rooms[0], steps, losses, canvas.quantity(data["history"].rename("loss"), "loss"), [INK, SERIES[1]])
+    label = canvas.quantity(data["history"]) if len(losses) == 1 else "loss"
+    _draw(rooms[0], steps, losses, label, [INK, SERIES[1]])
     if terms:
         _draw_terms(rooms[1], steps, terms)
     for room, (label, values) in zip(rooms[panels - len(others) :], others.items(), strict=True):
@@ -179,5 +182,5 @@ def _settle(ax: Axes, curves: list[Floats], label: str) -> None:
         ax.yaxis.set_minor_locator(NullLocator())
     else:
         ax.locator_params(axis="y", nbins=4)
-    ax.set_ylabel(label, fontsize=canvas.TICK)
+    ax.set_ylabel(fill(label, _letters), fontsize=canvas.TICK)
     canvas.despine(ax)
