@@ -48,11 +48,11 @@ def completion_scores(
     Returns
     -------
     Dataset
-        ``auroc`` (0.5 is chance) and ``brier`` (mean squared error of probabilities, lower is better), both (predictor,
-        session), over hidden pairs: all pairs of hidden windows; in other windows, those with a hidden node. Predictors:
-        "model"; "interpolation" between the nearest windows that are there, linear in time; "session mean" over the
-        windows that are there; "group mean" over the windows of `reference`. Those that cannot tell a pair, as the
-        first two for a hidden node, are NaN.
+        ``auroc`` (0.5 is chance) and ``brier`` (mean squared error of probabilities, lower is better), both
+        (predictor, session), over hidden pairs: all pairs of hidden windows; in other windows, those with a hidden
+        node. Predictors: "model"; "interpolation" between the nearest windows that are there, linear in time; "session
+        mean" over the windows that are there; "group mean" over the windows of `reference`. Those that cannot tell a
+        pair, as the second and third for a hidden node, are NaN.
 
     Raises
     ------
