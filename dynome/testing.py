@@ -7,10 +7,11 @@ says which contract is broken. A new rule for all estimators is one function her
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -235,7 +236,8 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
 
 
 def _global_states() -> tuple[str, ...]:
-    torch = sys.modules.get("torch")
+    # A fit may be the first to import torch, which then has a generator that was not there before.
+    torch = import_module("torch") if find_spec("torch") else None
     numpy_state = repr(np.random.get_state())  # noqa: NPY002 (that nobody touches it is what is checked)
     return numpy_state, repr(random.getstate()), str(torch.get_rng_state().tolist()) if torch else ""
 
