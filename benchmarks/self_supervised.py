@@ -214,9 +214,7 @@ def table(out: Path) -> None:
     for line in lines:
         score[line["row"]][line["seed"]] = line["score"]
     print(f"{platform.machine()}, Python {platform.python_version()}, dynome {dy.__version__}\n")
-    print(
-        "| row | seeds | AUROC, 20 % of labels | all labels | less full, 20 % | p | less static FC + logistic, 20 % | p |"
-    )
+    print("| row | seeds | AUROC, 20 % | all labels | less full, 20 % | p | less static FC + logistic, 20 % | p |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row, found in score.items():
         values = np.array(list(found.values()))
