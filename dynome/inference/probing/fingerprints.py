@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dynome import labels, seeds
 from dynome.errors import InputError, Problems, listed
+from dynome.inference.probing.feature_labels import in_order_of
 from dynome.inference.probing.features import Features, features_of
 from dynome.inference.probing.uncertainty import small_sample
 from dynome.permutation import permutation_p_value
@@ -33,7 +34,9 @@ def fingerprint(
     Parameters
     ----------
     first, second : (session or animal, ...)
-        Functional connectivity (source, target) or any embedding, with the same features; one scan an animal in each.
+        Functional connectivity (source, target) or any embedding; one scan an animal in each. Both have the same dims,
+        in any order, and the same labels of regions (or of other features), which are joined by name; a dim without
+        labels on both sides is joined by position.
         Animals are joined by name: a coordinate ``animal (session)``, or what is before the slash of a path.
     pool : collection of str or None
         Dims to average over; None is ``window``.
@@ -53,7 +56,8 @@ def fingerprint(
     Raises
     ------
     InputError
-        If fewer than two animals are in both sets, an animal is twice in one, or the features differ.
+        If fewer than two animals are in both sets, an animal is twice in one, or dims, labels or
+        sizes of features differ.
 
     Notes
     -----
@@ -78,7 +82,7 @@ def fingerprint(
     """
     if n_permutations < 1:
         raise InputError(f"n_permutations must be at least 1, got {n_permutations}")
-    a, b = features_of(first, pool), features_of(second, pool)
+    a, b = features_of(first, pool), features_of(in_order_of(first, second, pool), pool)
     names, left_out = _joined(a, b)
     similarity = _correlations(
         a.values[labels.positions(names, a.animals)], b.values[labels.positions(names, b.animals)]
@@ -120,7 +124,10 @@ def _joined(a: Features, b: Features) -> tuple[labels.StrArray, list[str]]:
         if twice := labels.duplicates(features.animals):
             problems.add(f"{which} has several scans of {listed(twice)}; give one scan an animal")
     if a.values.shape[1] != b.values.shape[1]:
-        problems.add(f"features differ: {a.values.shape[1]} in first, {b.values.shape[1]} in second")
+        problems.add(
+            f"features differ: {a.values.shape[1]} in first, {b.values.shape[1]} in second, as the matrices of one are "
+            "symmetric and those of the other are not"
+        )
     problems.raise_if_any(InputError)
     names = labels.shared(a.animals, b.animals)
     if names.size < 2:

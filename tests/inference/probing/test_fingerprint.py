@@ -73,11 +73,67 @@ def test_those_in_one_set_only_are_named():
     assert found.attrs["chance"] == pytest.approx(1 / 3)
 
 
+def matrices(n=8, n_node=7, seed=0):
+    """Symmetric connectivity of two scans of everybody, and an embedding of regions."""
+    nodes, found = [f"R{k}" for k in range(n_node)], []
+    for one in scans(n, n_node * n_node, seed=seed):
+        z = one.values.reshape(n, n_node, n_node)
+        found.append(
+            xr.DataArray(
+                z + z.swapaxes(1, 2),
+                dims=("session", "source", "target"),
+                coords={"session": one.session, "source": nodes, "target": nodes},
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize("dims", [("source",), ("target",), ("source", "target")])
+def test_regions_are_joined_by_label(dims):
+    one, two = matrices()
+    expected = fingerprint(one, two, random_state=0)
+    for other in (two.isel({d: slice(None, None, -1) for d in dims}), two.transpose("target", "session", "source")):
+        xr.testing.assert_allclose(fingerprint(one, other, random_state=0), expected)
+        np.testing.assert_allclose(fingerprint(other, one, random_state=0).rate, expected.rate[::-1])
+
+
+def test_embeddings_are_joined_by_label_and_dim():
+    one, two = (m.rename(source="node", target="feature").isel(feature=slice(4)) for m in matrices())
+    expected = fingerprint(one, two, random_state=0)
+    assert (expected.rate > 0.9).all()
+    other = two.isel(node=[3, 1, 0, 2, 6, 5, 4]).transpose("feature", "node", "session")
+    xr.testing.assert_allclose(fingerprint(one, other, random_state=0), expected)
+    windows = [x.expand_dims(window=n) for x, n in ((one, 2), (other, 3))]
+    xr.testing.assert_allclose(fingerprint(*windows, random_state=0), expected)
+
+
+def test_regions_that_differ_are_told():
+    one, two = matrices()
+    with pytest.raises(InputError, match=r"source: 'R6' in first only, 'X' in second only; .*\n.*target: "):
+        fingerprint(one, two.assign_coords(source=[*two.source.values[:-1], "X"], target=list("abcdefg")))
+    with pytest.raises(InputError, match="target: 'R6' in first only"):
+        fingerprint(one, two.isel(target=slice(6)))
+    with pytest.raises(InputError, match="source has labels in first only"):
+        fingerprint(one, two.drop_vars("source"))
+    with pytest.raises(InputError, match="dims 'source', 'target' in first, 'source', 'node' in second"):
+        fingerprint(one, two.rename(target="node"))
+    with pytest.raises(InputError, match="source of second has 'R0' more than once"):
+        fingerprint(one, two.assign_coords(source=["R0", *two.source.values[:-1]]))
+    with pytest.raises(InputError, match="of one are symmetric"):
+        fingerprint(one, two.where(two.source != "R1", 0.5))
+    pairs = [
+        m.isel(source=0).drop_vars("target").assign_coords(region=("target", order))
+        for m, order in ((one, list("abcdefg")), (two, list("gfedcba")))
+    ]
+    with pytest.raises(InputError, match="region along target differs"):
+        fingerprint(*pairs)
+
+
 def test_bad_input_is_told():
     one, two = scans(3)
     with pytest.raises(InputError, match="several scans of 'p0'"):
         fingerprint(one.assign_coords(session=["p0/a", "p0/b", "p1/a"]), two)
-    with pytest.raises(InputError, match="features differ: 60 in first, 59 in second"):
+    with pytest.raises(InputError, match="60 of feature in first, 59 in second"):
         fingerprint(one, two.isel(feature=slice(59)))
     with pytest.raises(InputError, match="at least 2 animals must be in both, found 0"):
         fingerprint(one, two.assign_coords(session=["x", "y", "z"]))

@@ -8,6 +8,7 @@ from sklearn.linear_model import Ridge
 from dynome import study
 from dynome.errors import InputError
 from dynome.inference import probe
+from dynome.inference.probing.features import features_of
 from dynome.inference.probing.heldout import dealt_anew, folds_for, probed
 from dynome.inference.probing.kernel_ridge import _errors, held_out, kernel
 from dynome.inference.probing.outcomes import Outcome
@@ -240,6 +241,14 @@ class TestProbe:
         of = {"n_repeats": 1, "n_permutations": 5, "random_state": 0}
         phenotype = table(age=rng.normal(size=20))
         xr.testing.assert_allclose(probe(fc, phenotype, **of), probe(pairs, phenotype, **of))
+
+    def test_the_order_of_targets_is_of_no_account(self):
+        z = np.random.default_rng(8).normal(size=(20, 4, 4))
+        fc = embedding(z + z.swapaxes(1, 2)).rename(d0="source", d1="target")
+        fc = fc.assign_coords(source=list("abcd"), target=list("abcd"))
+        rows = features_of(fc).values
+        assert rows.shape == (20, 6)
+        np.testing.assert_array_equal(features_of(fc.isel(target=[2, 0, 3, 1])).values, rows)
 
     def test_missing_values_are_left_out_and_counted(self):
         rng = np.random.default_rng(7)
