@@ -16,14 +16,16 @@ from dynome.dynamics.connectivity.tangent import tangent_connectivity
 from dynome.dynamics.connectivity.windowed_correlation import correlation_windows
 from dynome.errors import InputError, listed
 from dynome.inference.dynamic_graphs.scans import Scan, Scans, series_of
-from dynome.schema import FEATURE, SESSION, SOURCE, TARGET
+from dynome.schema import FEATURE, NODE, SESSION, SOURCE, TARGET
 
 Floats = NDArray[np.float64]
-Baseline = Literal["static FC", "tangent FC", "FC moments"]
+Baseline = Literal["static FC", "tangent FC", "FC moments", "FC covariance"]
 Describe = Callable[[list[str]], xr.DataArray]
 
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
-FITTED = frozenset({"tangent FC"})
+FITTED = frozenset({"tangent FC", "FC covariance"})
+
+_COMPONENTS, _WINDOWS = 20, 1000  # of windowed correlations, and windows that they are found in
 
 
 def described(baseline: Baseline, scans: Scans) -> Describe:
@@ -31,9 +33,10 @@ def described(baseline: Baseline, scans: Scans) -> Describe:
 
     Parameters
     ----------
-    baseline : {"static FC", "tangent FC", "FC moments"}
+    baseline : {"static FC", "tangent FC", "FC moments", "FC covariance"}
         Correlations over the whole scan; their departure from the geometric mean of the training part, in the tangent
-        space; mean and standard deviation over windows of their correlations.
+        space; mean and standard deviation over windows of their correlations; covariance over windows of the main
+        components of windowed correlations, which are those of the training part: what is strong at the same time.
     scans : Scans
 
     Returns
@@ -49,6 +52,8 @@ def described(baseline: Baseline, scans: Scans) -> Describe:
     if baseline == "tangent FC":
         activities = {s.session: s.activity.copy(data=series_of(s)).assign_attrs(units="1") for s in scans.scans}
         return lambda train: _tangent(activities, train)
+    if baseline == "FC covariance":
+        return lambda train: _covariances(scans, train)
     describe = {"static FC": _static, "FC moments": _moments}.get(baseline)
     if describe is None:
         raise InputError(f"baselines are {listed(BASELINES)}, got {baseline!r}")
@@ -72,6 +77,48 @@ def _moments(scan: Scan, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> F
     mean = np.where(known, r, 0.0).sum(axis=0) / n
     spread = np.sqrt(np.where(known, (r - mean) ** 2, 0.0).sum(axis=0) / n)
     return np.concatenate([mean, spread])
+
+
+def _covariances(scans: Scans, train: list[str]) -> xr.DataArray:
+    """Covariance over windows of components of unit variance; a region that is constant in a window counts as 0."""
+    known = [scan for scan in scans.scans if scan.session in set(train)]
+    each = max(1, _WINDOWS // len(known))
+    sample = np.concatenate([_pairs_of_windows(s, evenly(s.starts.size, each)) for s in known])
+    mean = sample.mean(axis=0)
+    sample -= mean
+    left, size, _ = np.linalg.svd(sample @ sample.T)
+    kept = min(_COMPONENTS, int((size > 1e-6 * size[0]).sum()))
+    whiten = sample.T @ left[:, :kept] / size[:kept] * np.sqrt(len(sample))
+    rows, columns = np.triu_indices(kept)
+    found = []
+    for scan in scans.scans:
+        z = (_pairs_of_windows(scan, np.arange(scan.starts.size)) - mean) @ whiten
+        z -= z.mean(axis=0)
+        found.append((z.T @ z / len(z))[rows, columns])
+    named = {SESSION: np.array([scan.session for scan in scans.scans])}
+    return xr.DataArray(np.stack(found), dims=(SESSION, FEATURE), coords=named)
+
+
+def _pairs_of_windows(scan: Scan, chosen: NDArray[np.int64]) -> Floats:
+    """Correlations of every pair in some windows, (W, P)."""
+    rows, columns = np.triu_indices(scan.activity.sizes[NODE], 1)
+    r = correlation_windows(series_of(scan), scan.starts[chosen], scan.width)[:, rows, columns]
+    return np.nan_to_num(r.astype(np.float64))
+
+
+def evenly(n: int, wanted: int) -> NDArray[np.int64]:
+    """At most `wanted` of `n` places, evenly spaced.
+
+    Parameters
+    ----------
+    n, wanted : int
+
+    Examples
+    --------
+    >>> evenly(7, 3).tolist(), evenly(2, 3).tolist()
+    ([0, 3, 6], [0, 1])
+    """
+    return np.linspace(0, n - 1, min(n, wanted)).round().astype(np.int64)
 
 
 def _tangent(activities: Mapping[str, xr.DataArray], train: list[str]) -> xr.DataArray:

@@ -68,19 +68,41 @@ def test_moments_are_those_of_the_windows(coupled):
     np.testing.assert_allclose(found, np.concatenate([r.mean(0), r.std(0)]), atol=1e-5)
 
 
-def test_a_scan_that_is_held_out_cannot_move_the_reference_of_the_others(coupled):
+def test_covariance_over_windows_is_that_of_whitened_windows(coupled):
+    scans = scans_of(coupled, GraphSettings(50, 10))
+    train = [f"p{k:02d}" for k in range(10)]
+    found = described("FC covariance", scans)(train)
+    r = {
+        name: np.array(
+            [np.corrcoef(rec.activity.values[s : s + 50].T)[np.triu_indices(3, 1)] for s in range(0, 71, 10)]
+        )
+        for name, rec in study.sessions(coupled).items()
+    }
+    whole = np.concatenate([r[name] for name in train])
+    inverse = np.linalg.inv(np.cov(whole.T, bias=True))
+    for name, values in r.items():  # rotations aside: the same eigenvalues
+        own = np.zeros((3, 3))
+        own[np.triu_indices(3)] = found.sel(session=name)
+        own = own + np.triu(own, 1).T
+        expected = np.linalg.eigvals(inverse @ np.cov(values.T, bias=True))
+        np.testing.assert_allclose(np.linalg.eigvalsh(own), np.sort(expected.real), rtol=1e-3)
+
+
+@pytest.mark.parametrize("baseline", ["tangent FC", "FC covariance"])
+def test_a_scan_that_is_held_out_cannot_move_the_description_of_the_others(coupled, baseline):
     train = [f"p{k:02d}" for k in range(10)]
     other = {n: r.copy() for n, r in study.sessions(coupled).items()}
     other["p17"]["activity"] = other["p17"].activity.isel(node=[1, 2, 0]).assign_coords(node=list("abc"))
-    one, two = (described("tangent FC", scans_of(d, GraphSettings(50, 10)))(train) for d in (coupled, other))
+    one, two = (described(baseline, scans_of(d, GraphSettings(50, 10)))(train) for d in (coupled, other))
     assert abs(one.sel(session="p17") - two.sel(session="p17")).max() > 0.05
     xr.testing.assert_allclose(one.sel(session=train), two.sel(session=train))
 
 
 def test_what_static_connectivity_tells_is_found_and_the_baseline_is_zero_from_itself(coupled):
     table = compare_representations(coupled, "group", **(QUICK | {"n_permutations": 99}))
-    assert (table.score > 0.9).all()
-    assert (table.p_value < 0.05).all()
+    mean_connectivity = table.sel(representation=["static FC", "tangent FC", "FC moments"])
+    assert (mean_connectivity.score > 0.9).all()
+    assert (mean_connectivity.p_value < 0.05).all()
     here = table.sel(representation="static FC", fraction=1)
     assert (float(here.difference), np.isnan(here.difference_p_value).item()) == (0, True)
     assert table.attrs["metric"] == "auroc"
