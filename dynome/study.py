@@ -58,7 +58,7 @@ def build(
         if phenotype is None and schema.PHENOTYPE in recordings.children:
             phenotype = recordings[schema.PHENOTYPE].to_dataset()
         recordings = sessions(recordings)
-    table = _table(phenotype, list(recordings)) if isinstance(phenotype, pd.DataFrame) else phenotype
+    table = phenotype_table(phenotype, list(recordings)) if isinstance(phenotype, pd.DataFrame) else phenotype
     beside = {schema.CONNECTOME: connectome, schema.PHENOTYPE: table, schema.TRUTH: truth}
     parts: dict[str, Any] = dict(recordings) | {name: part for name, part in beside.items() if part is not None}
     for name in recordings:
@@ -169,7 +169,7 @@ def session_values(phenotype: xr.Dataset | xr.DataTree, name: str, sessions: Seq
     Raises
     ------
     InputError
-        If there is no such variable.
+        If there is no such variable, or it holds neither numbers nor strings.
 
     Examples
     --------
@@ -186,16 +186,46 @@ def session_values(phenotype: xr.Dataset | xr.DataTree, name: str, sessions: Seq
     wanted = [path.split("/")[0] for path in sessions] if over == schema.ANIMAL else list(sessions)
     place = labels.positions(np.array(wanted, dtype=np.str_), variable[over].to_numpy())
     values = variable.to_numpy()
+    if values.dtype.kind == "O":
+        values = _column(pd.Series(values))[0]
+    if values.dtype.kind not in "iufbUT":
+        raise InputError(f"{name!r} must hold numbers or strings, found dtype {values.dtype}; convert it")
     missing: Any = "" if values.dtype.kind in "UT" else np.nan
     values = values if values.dtype.kind in "UT" else values.astype(np.float64)
     padded = np.append(values, np.array([missing], dtype=values.dtype))
     return np.asarray(padded[np.where(place < 0, values.size, place)])
 
 
-def _table(frame: pd.DataFrame, paths: list[str]) -> xr.Dataset:
-    """A phenotype from a table with one row an animal, or one a session."""
+def phenotype_table(frame: pd.DataFrame, sessions: Sequence[str]) -> xr.Dataset:
+    """A phenotype from a table with one row an animal, or one a session.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Its index names animals or sessions, its columns are variables.
+    sessions : sequence of str
+        Paths ``"animal"`` or ``"animal/session"`` of what it is about; they tell which of the two the index names.
+
+    Returns
+    -------
+    Dataset
+        Variables over ``animal`` or ``session``; missing numbers are NaN, missing texts "". It is not checked.
+
+    Raises
+    ------
+    InputError
+        If the index has no labels.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"age": [30, 41]}, index=["ann", "bob"])
+    >>> phenotype_table(frame, ["ann/ses-1", "bob/ses-1"]).age.dims
+    ('animal',)
+    """
     index = labels.as_labels(frame.index.to_numpy())
-    over = schema.SESSION if index.size and set(index.tolist()) <= set(paths) else schema.ANIMAL
+    found, paths = set(index.tolist()), set(sessions)
+    named = len(found & paths), len(found & {path.split("/")[0] for path in paths})
+    over = schema.SESSION if named[0] > named[1] or (found and found <= paths) else schema.ANIMAL
     return xr.Dataset(
         {str(name): (over, *_column(frame[name])) for name in frame.columns}, coords={over: (over, index)}
     )
@@ -206,5 +236,5 @@ def _column(column: pd.Series[Any]) -> tuple[NDArray[Any], dict[str, str]]:
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan), {"units": "1"}
     if column.dropna().map(lambda value: isinstance(value, str)).all():
-        return column.fillna("").to_numpy(dtype=np.str_), {}
+        return column.astype(object).fillna("").to_numpy(dtype=np.str_), {}
     return column.to_numpy(), {}

@@ -37,9 +37,9 @@ def target_of(data: Any, target: Any, sessions: Sequence[str]) -> Target:
     ----------
     data : DataTree or other
         A study, for its phenotype.
-    target : str, mapping, Series, DataArray, sequence or None
-        Name of a variable of the phenotype; values by animal or by session; values in the order of the sessions; None
-        is the only variable that the phenotype has.
+    target : str, mapping, Series, DataFrame, DataArray, sequence or None
+        Name of a variable of the phenotype; values by animal or by session (a DataFrame has one column); values in the
+        order of the sessions; None is the only variable that the phenotype has.
     sessions : sequence of str
         Paths.
 
@@ -53,6 +53,11 @@ def target_of(data: Any, target: Any, sessions: Sequence[str]) -> Target:
         If the target is unknown or fits no session, or all values are missing.
     """
     values: NDArray[Any]
+    if isinstance(target, pd.DataFrame):
+        if target.shape[1] != 1:
+            told = listed([str(name) for name in target.columns], 5) or "none"
+            raise InputError(f"a table as target must have one column, found {told}; take one, table[name]")
+        target = target.iloc[:, 0]
     if target is None or isinstance(target, str):
         table = _phenotype(data)
         if target is None and len(table.data_vars) != 1:

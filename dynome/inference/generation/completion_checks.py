@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import labels
-from dynome.errors import InputError
-from dynome.inference.dynamic_graphs.scans import Scan, scans_of, series_of
+from dynome.errors import InputError, listed
+from dynome.inference.dynamic_graphs.scans import Scan, Scans, scans_of, series_of
 from dynome.inference.generation.completion import HIDDEN, complete_connectivity
 from dynome.schema import SESSION, SOURCE
 
@@ -43,7 +43,8 @@ def completion_scores(
     nodes, windows
         What to hide, as in `complete_connectivity`; at least one of the two.
     reference : DataTree, mapping, Dataset or DataArray
-        Sessions of other animals, such as those that the model was fitted to, for the group mean.
+        Sessions of other animals, such as those that the model was fitted to, for the group mean. Animals are told
+        apart by their names.
 
     Returns
     -------
@@ -52,12 +53,13 @@ def completion_scores(
         (predictor, session), over hidden pairs: all pairs of hidden windows; in other windows, those with a hidden
         node. Predictors: "model"; "interpolation" between the nearest windows that are there, linear in time; "session
         mean" over the windows that are there; "group mean" over the windows of `reference`. Those that cannot tell a
-        pair, as the second and third for a hidden node, are NaN.
+        pair, as the second and third for a hidden node, are NaN; so are both where nodes and windows are hidden
+        together, since their score is over all hidden pairs. Hide windows alone to compare with them.
 
     Raises
     ------
     InputError
-        If nothing is hidden, or sessions lack regions.
+        If nothing is hidden, sessions lack regions, or an animal of `reference` is to be told.
     """
     if not list(nodes or []) and not list(windows or []):
         raise InputError("nothing is hidden; name nodes or windows")
@@ -65,11 +67,9 @@ def completion_scores(
     known = told[SOURCE].to_numpy()
     gone = told[HIDDEN].all(SOURCE).to_numpy()
     lost = np.isin(known, labels.as_labels(list(nodes or [])))
-    scans = scans_of(study, model.graph_settings, nodes=known)
-    group = np.mean(
-        [_graphs(scan, model).mean(axis=0) for scan in scans_of(reference, model.graph_settings, nodes=known).scans],
-        axis=0,
-    )
+    scans, others = (scans_of(data, model.graph_settings, nodes=known) for data in (study, reference))
+    _refuse_shared(scans, others)
+    group = np.mean([_graphs(scan, model).mean(axis=0) for scan in others.scans], axis=0)
     lower = np.tril(np.ones((known.size, known.size), dtype=bool), -1)
     auroc, brier = np.full((2, len(_METHODS), len(scans.scans)), np.nan)
     for k, scan in enumerate(scans.scans):
@@ -93,6 +93,15 @@ def completion_scores(
         coords=coords,
         attrs={"hidden_pairs_of_a_session": int(asked.sum())},
     )
+
+
+def _refuse_shared(scans: Scans, others: Scans) -> None:
+    told, reference = ({scan.animal for scan in found.scans} for found in (scans, others))
+    if both := sorted(told & reference):
+        raise InputError(
+            f"animals {listed(both)} are to be told and in the reference, so that the group mean would know them; take "
+            'them out of one (animals are told apart by their names: pass {"animal": recording})'
+        )
 
 
 def _graphs(scan: Scan, model: Any) -> Floats:

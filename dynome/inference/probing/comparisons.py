@@ -17,7 +17,7 @@ from dynome.inference.probing.contenders import contenders_of
 from dynome.inference.probing.features import Features
 from dynome.inference.probing.folds import Folds
 from dynome.inference.probing.outcomes import Metric, animals_of
-from dynome.inference.probing.probes import Plan, check_options, plans_of
+from dynome.inference.probing.probes import Plan, check_options, plans_of, shares_of
 from dynome.inference.probing.representations import BASELINES, Baseline
 from dynome.inference.probing.tallies import CHANCE, Tally, tallied
 from dynome.inference.probing.uncertainty import (
@@ -42,7 +42,7 @@ def compare_representations(
     controls: Sequence[Control] = CONTROLS,
     against: str = "static FC",
     cv: Folds = 5,
-    fractions: Sequence[float] = (1.0,),
+    fractions: float | Sequence[float] = (1.0,),
     n_repeats: int = 1,
     metric: Metric = "auto",
     window: float = 50.0,
@@ -66,9 +66,9 @@ def compare_representations(
         ``predict`` (`GraphClassifier`, `GraphRegressor`) learns from the labelled ones, after its ``encoder``, if it
         has one, has learnt from all. A DataArray (session, ...) is taken as it is: what it was made from cannot be
         checked.
-    baselines : sequence of {"static FC", "tangent FC", "FC moments"}
+    baselines : sequence of {"static FC", "tangent FC", "FC moments", "FC covariance"}
         Plain descriptions: correlations; the tangent space at the mean of the training part; mean and standard
-        deviation of correlations over windows.
+        deviation of correlations over windows; covariance over windows of their 20 main components.
     controls : sequence of {"untrained", "empty", "shuffled"}
         For every model on graphs, the same with weights as they are drawn (models without labels only), without any
         edge, and with the nodes of each window's graph permuted at random.
@@ -77,7 +77,7 @@ def compare_representations(
     cv, fractions, n_repeats, metric, n_permutations
         As in `probe`; all models are fitted in every fold of every repeat, with "animal" once.
     window, stride : float
-        Seconds, of "FC moments".
+        Seconds, of "FC moments" and "FC covariance".
     pretraining_study : DataTree or None
         Scans of other animals that models (and encoders) learn from without labels instead, once.
     random_state : int or None
@@ -108,9 +108,11 @@ def compare_representations(
     >>> people = make_bold(n_animals=12, n_nodes=16, n_times=100, random_state=0)
     >>> table = compare_representations(people, "age", cv=3, n_permutations=20, random_state=0)
     >>> table.representation.values.tolist()
-    ['static FC', 'tangent FC', 'FC moments']
+    ['static FC', 'tangent FC', 'FC moments', 'FC covariance']
     """
+    fractions = shares_of(fractions)
     check_options("linear", fractions, n_repeats, metric, n_permutations)
+    _check_target(target, models)
     _check(data, models or {}, baselines, controls, against, pretraining_study)
     seed = seeds.resolve(random_state)
     n_repeats = 1 if isinstance(cv, str) else n_repeats
@@ -134,6 +136,15 @@ def compare_representations(
         "cv": cv if isinstance(cv, int | str) else "given", "random_state": seed,
     }  # fmt: skip
     return table.assign(n_train=("fraction", n_train, {"units": "count"})).assign_attrs(told)
+
+
+def _check_target(target: object, models: object) -> None:
+    problems = Problems("cannot compare representations")
+    if not isinstance(target, str):
+        problems.add(f"target must be the name of one variable, got {target!r}; compare one variable at a time")
+    if models is not None and not isinstance(models, Mapping):
+        problems.add(f'models must be named, got a {type(models).__name__}; pass {{"my model": model}}')
+    problems.raise_if_any(InputError)
 
 
 def _check(

@@ -19,6 +19,9 @@ Ints = NDArray[np.int64]
 FeaturesFor = Callable[[Ints], Floats]
 
 _LEAST = 2  # animals of a class in a training part: one is left out when the penalty is chosen
+# Of fewer animals the spread of a feature is so uncertain that those held out lie far outside (the variance of a
+# standardized normal value is (n - 1) / (n - 3) there), and predictions have no bounds.
+_LEAST_OF_NUMBERS = 5
 
 
 def dealt_anew(outcome: Outcome, n: int, seed: int) -> Floats:
@@ -118,7 +121,7 @@ def training_rows(outcome: Outcome, train: Ints, fraction: float, part: tuple[in
     outcome : Outcome
     train : (n_train,)
     fraction : float
-        At least two animals of every class are kept.
+        At least two animals of every class are kept, of numbers five.
     part : (int, int, int)
         Seed, repeat and fold.
     """
@@ -130,10 +133,11 @@ def training_rows(outcome: Outcome, train: Ints, fraction: float, part: tuple[in
     codes = np.zeros(len(outcome.animals), dtype=np.int64)
     if outcome.between:
         codes[outcome.animal] = class_codes(outcome)
+    least = _LEAST if outcome.classes else _LEAST_OF_NUMBERS
     keep: list[int] = []
     for code in np.unique(codes[animals]):
         own = rng.permutation(animals[codes[animals] == code])
-        keep += own[: max(_LEAST, round(fraction * own.size))].tolist()
+        keep += own[: max(least, round(fraction * own.size))].tolist()
     return train[np.isin(outcome.animal[train], keep)]
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from dynome import labels, schema, study
-from dynome.errors import InputError, listed
+from dynome.errors import InputError, Problems, listed
 from dynome.schema import ANIMAL, SESSION
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Metric = Literal["auto", "auroc", "correlation"]
+Phenotype: TypeAlias = xr.Dataset | xr.DataTree | pd.DataFrame
 
 
 class Outcome(NamedTuple):
@@ -124,6 +126,40 @@ def outcome_of(
     return Outcome(
         name, target, classes, rows, animal.astype(np.int64), tuple(names.tolist()), between, _units(phenotype, name)
     )
+
+
+def phenotype_of(phenotype: Phenotype, sessions: Sequence[str]) -> xr.Dataset | xr.DataTree:
+    """A phenotype, or one from a table.
+
+    Parameters
+    ----------
+    phenotype : Dataset, DataTree or DataFrame
+        The index of a DataFrame names animals or sessions.
+    sessions : (n,)
+        Sessions of the embedding.
+
+    Raises
+    ------
+    InputError
+        If the index of a table names none of them or something twice, or a column is neither numbers nor texts.
+    """
+    if not isinstance(phenotype, pd.DataFrame):
+        return phenotype if isinstance(phenotype, xr.DataTree) else _table(phenotype)
+    problems = Problems("cannot use this table as a phenotype")
+    table = study.phenotype_table(phenotype, sessions)
+    index = next(iter(table.coords.values())).to_numpy()
+    if not {*sessions, *animals_of(sessions).tolist()} & set(index.tolist()):
+        problems.add(
+            f"its index must name animals or sessions ({listed(list(sessions), 2)}), found "
+            f"{listed(index.tolist(), 2)}; take table.set_index(...)"
+        )
+    if twice := labels.duplicates(index):
+        problems.add(f"labels must be unique, {listed(twice)} occur more than once")
+    for name, variable in table.data_vars.items():
+        if variable.dtype.kind not in "fU":
+            problems.add(f"{name} must hold numbers or texts, found dtype {variable.dtype}; convert or drop it")
+    problems.raise_if_any(InputError)
+    return table
 
 
 def variables_of(phenotype: xr.Dataset | xr.DataTree) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -15,7 +15,15 @@ from dynome.inference.probing.features import Features, features_of
 from dynome.inference.probing.folds import Folds, checked_folds
 from dynome.inference.probing.heldout import check_training, dealt_anew, folds_for, probed
 from dynome.inference.probing.kernel_ridge import KernelKind
-from dynome.inference.probing.outcomes import Metric, Outcome, class_codes, outcome_of, variables_of
+from dynome.inference.probing.outcomes import (
+    Metric,
+    Outcome,
+    Phenotype,
+    class_codes,
+    outcome_of,
+    phenotype_of,
+    variables_of,
+)
 from dynome.inference.probing.tallies import AUROC, CHANCE, CORRELATION, Held, absolute_errors, tallied
 from dynome.inference.probing.uncertainty import draws_of, estimated, middle, stretch
 from dynome.permutation import q_value
@@ -53,12 +61,12 @@ class Plan(NamedTuple):
 
 def probe(
     embedding: xr.DataArray,
-    phenotype: xr.Dataset | xr.DataTree,
+    phenotype: Phenotype,
     *,
     kind: KernelKind = "linear",
     target: str | Sequence[str] | None = None,
     cv: Folds = 5,
-    fractions: Sequence[float] = (1.0,),
+    fractions: float | Sequence[float] = (1.0,),
     n_repeats: int = 10,
     pool: Collection[str] | None = None,
     metric: Metric = "auto",
@@ -72,16 +80,19 @@ def probe(
     embedding : (session or animal, ...)
         One row a session, from any model or none: embeddings, functional connectivity, motif loadings. It must not have
         been made with the phenotype, nor by a model trained on these sessions with it; see `compare_representations`.
-    phenotype : Dataset or DataTree
-        Variables over ``animal`` or ``session``, or a study that has them. Sessions without a value are left out.
+    phenotype : Dataset, DataTree or DataFrame
+        Variables over ``animal`` or ``session``, or a study that has them; or a table with either as its index.
+        Sessions without a value are left out.
     kind : {"linear", "rbf"}
         Ridge regression on the features, or on a Gaussian kernel of them.
     target : str, sequence of str or None
         Variables; None takes all that can be used, and lists the others in ``attrs["left_out"]``.
     cv : int, "animal" or ([repeat,] session) DataArray
         Number of folds; "animal" holds out one animal at a time; or folds as `animal_folds` makes them.
-    fractions : sequence of float
-        Shares of the training animals whose value is given (at least two animals of each class): the few-label curve.
+    fractions : float or sequence of float
+        Shares of the training animals whose value is given: the few-label curve. At least two animals of each class are
+        taken, and five for numbers, as a fit to fewer has no bounds; shares that come to the same number of animals,
+        see ``n_train``, give the same scores.
     n_repeats : int
         How often animals are dealt into folds anew. With "animal" and one fraction of 1, once is enough and done.
     pool : collection of str or None
@@ -135,6 +146,7 @@ def probe(
     (1.0, ['auroc'])
     """
     features = features_of(embedding, pool)
+    fractions = shares_of(fractions)
     check_options(kind, fractions, n_repeats, metric, n_permutations)
     seed = seeds.resolve(random_state)
     once = isinstance(cv, str) and all(f >= 1 for f in fractions)
@@ -152,7 +164,7 @@ def probe(
 
 
 def plans_of(
-    phenotype: xr.Dataset | xr.DataTree,
+    phenotype: Phenotype,
     target: str | Sequence[str] | None,
     features: Features,
     *,
@@ -166,7 +178,7 @@ def plans_of(
 
     Parameters
     ----------
-    phenotype : Dataset or DataTree
+    phenotype : Dataset, DataTree or DataFrame
     target : str, sequence of str or None
     features : Features
         Only its sessions and animals are looked at.
@@ -179,7 +191,8 @@ def plans_of(
     InputError
         If a named variable cannot be read, or none of all.
     """
-    names = [target] if isinstance(target, str) else list(variables_of(phenotype) if target is None else target)
+    phenotype = phenotype_of(phenotype, features.sessions.tolist())
+    names = _names(target, phenotype)
     plans, problems = [], Problems("cannot read the phenotype from this embedding")
     given = checked_folds(cv, features.sessions, features.animals) if isinstance(cv, xr.DataArray) else None
     for name in names:
@@ -200,6 +213,33 @@ def plans_of(
     if not plans:
         raise InputError("target names no variable; take None for all")
     return plans, problems.found
+
+
+def _names(target: object, phenotype: xr.Dataset | xr.DataTree) -> list[str]:
+    if target is None:
+        return variables_of(phenotype)
+    names = [target] if isinstance(target, str) else list(target) if isinstance(target, Iterable) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"target must name variables of the phenotype, or be None for all, got {target!r}")
+    return names
+
+
+def shares_of(fractions: float | Sequence[float]) -> tuple[float, ...]:
+    """Fractions, of which one may stand alone.
+
+    Parameters
+    ----------
+    fractions : float or sequence of float
+
+    Raises
+    ------
+    InputError
+        If they are not numbers.
+    """
+    try:
+        return tuple(float(f) for f in np.atleast_1d(np.asarray(fractions, dtype=np.float64)))
+    except (TypeError, ValueError):
+        raise InputError(f"fractions must be shares above 0 and up to 1, got {fractions!r}") from None
 
 
 def check_options(

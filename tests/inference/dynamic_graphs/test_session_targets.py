@@ -29,6 +29,7 @@ def people(phenotype):
         {"ann": 1, "bob": 2},
         {"bob/1": 2.0, "ann": 1.0},
         pd.Series([2, 1], index=["bob", "ann"], name="age"),
+        pd.DataFrame({"age": [2, 1]}, index=["bob", "ann"]),
         xr.DataArray([2.0, 1.0, 1.0], dims="session", coords={"session": ["bob/1", "ann/1", "ann/2"]}, name="age"),
         [1, 1, 2],
     ],
@@ -115,3 +116,9 @@ def test_an_animal_is_in_one_part_and_every_stratum_is_left_for_training(session
     assert held.any()
     assert not set(animals[held]) & set(animals[~held])
     assert set(strata[~held]) == set(strata)
+
+
+def test_a_table_of_several_columns_is_no_target():
+    table = pd.DataFrame({"age": [2, 1], "iq": [3, 4]}, index=["bob", "ann"])
+    with pytest.raises(InputError, match=r"must have one column, found 'age', 'iq'; take one, table\[name\]"):
+        target_of(None, table, SESSIONS)

@@ -21,6 +21,12 @@ def model(recordings):
     return GraphMaskedAutoencoder(hidden=8, n_layers=2, n_steps=5, device="cpu", random_state=0).fit(recordings)
 
 
+def halves(recordings):
+    """Two people to be scored, and two others."""
+    names = list(recordings)
+    return tuple({name: recordings[name] for name in part} for part in (names[:2], names[2:]))
+
+
 def region(recordings, k=0):
     return str(next(iter(recordings.values())).node.values[k])
 
@@ -67,11 +73,23 @@ def test_rivals_are_as_they_say():
 
 
 def test_scores_have_every_method_that_can_tell(model, recordings):
-    windows = completion_scores(model, recordings, windows=[3, 4], reference=recordings)
+    scored, others = halves(recordings)
+    windows = completion_scores(model, scored, windows=[3, 4], reference=others)
     assert windows["auroc"].notnull().all()
-    nodes = completion_scores(model, recordings, nodes=[region(recordings)], reference=recordings)
+    nodes = completion_scores(model, scored, nodes=[region(recordings)], reference=others)
     assert nodes["auroc"].sel(predictor=["interpolation", "session mean"]).isnull().all()
     assert nodes["auroc"].sel(predictor="group mean").mean() > 0.5
+    both = completion_scores(model, scored, nodes=[region(recordings)], windows=[3], reference=others)
+    assert both["auroc"].sel(predictor=["interpolation", "session mean"]).isnull().all()
+
+
+def test_the_group_mean_is_of_other_people(model, recordings):
+    scored, _ = halves(recordings)
+    with pytest.raises(InputError, match="'person_1', 'person_2' are to be told and in the reference"):
+        completion_scores(model, scored, windows=[3], reference=recordings)
+    (bare, *_) = recordings.values()
+    with pytest.raises(InputError, match="'scan' are to be told and in the reference"):
+        completion_scores(model, bare, windows=[3], reference=bare)
 
 
 def test_drawn_graphs_are_as_frequent_as_their_probabilities():

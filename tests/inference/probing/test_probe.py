@@ -1,6 +1,7 @@
 """Probes find what is there, are at chance where nothing is, and never see who is held out."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from sklearn.linear_model import Ridge
@@ -250,6 +251,36 @@ class TestProbe:
         assert rows.shape == (20, 6)
         np.testing.assert_array_equal(features_of(fc.isel(target=[2, 0, 3, 1])).values, rows)
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_a_few_labels_are_not_much_worse_than_their_mean(self, seed):
+        rng = np.random.default_rng(seed)
+        fc = embedding(np.tanh(0.3 * rng.normal(size=(24, 100))))
+        age = table(age=rng.uniform(20, 70, size=24))
+        of = {"fractions": (0.1, 0.2, 1), "n_repeats": 3, "n_permutations": 5, "random_state": 0}
+        found = probe(fc, age, **of).isel(phenotype=0)
+        assert found.n_train.values.tolist() == [5, 5, 19]
+        assert (found.mae < 1.5 * found.mae_chance).all()
+        assert found.mae.values[0] == found.mae.values[1]  # the same five
+
+    @pytest.mark.parametrize("over", ["animal", "session"])
+    def test_takes_a_table(self, over):
+        rng = np.random.default_rng(9)
+        names = [f"{p}/a" for p in people(12)]
+        x, age = embedding(rng.normal(size=(12, 4)), names), rng.normal(size=12)
+        group = np.array(["a", "b"] * 6)
+        index = [*(people(12) if over == "animal" else names), "stranger/a"]
+        frame = pd.DataFrame({"age": [*age, 1.0], "group": [*group, None]}, index=index)
+        of = {"cv": 3, "n_repeats": 1, "n_permutations": 5, "random_state": 0}
+        found = probe(x, frame.astype({"group": "category"}), **of)
+        xr.testing.assert_identical(found, probe(x, table(age=age, group=group), **of))
+        if over == "animal":
+            xr.testing.assert_allclose(found, probe(x, frame.rename_axis("animal").to_xarray(), **of))
+
+    def test_one_fraction_may_stand_alone(self):
+        of = {"cv": 3, "n_repeats": 1, "n_permutations": 0, "random_state": 0}
+        x, group = embedding(np.random.default_rng(0).normal(size=(12, 3))), table(group=np.arange(12) % 2)
+        xr.testing.assert_identical(probe(x, group, fractions=0.5, **of), probe(x, group, fractions=(0.5,), **of))
+
     def test_missing_values_are_left_out_and_counted(self):
         rng = np.random.default_rng(7)
         x, age = rng.normal(size=(20, 5)), rng.normal(size=20)
@@ -285,6 +316,13 @@ class TestBadInput:
             (table(g=[1.0, 2.0, 3.0] * 4), {"target": "h"}, "has no 'h', it has 'g'"),
             (table(g=[1.0, 2.0, 3.0] * 4), {"cv": 13}, "13 folds need at least 13 animals, found 12"),
             (table(g=[1.0, 2.0, 3.0] * 4), {"fractions": (0.0, 2.0)}, "shares above 0 and up to 1"),
+            (table(g=[1.0, 2.0, 3.0] * 4), {"fractions": "half"}, "fractions must be shares .* got 'half'"),
+            (table(g=[1.0, 2.0, 3.0] * 4), {"fractions": [[0.5]]}, "fractions must be shares"),
+            (table(g=[1.0, 2.0, 3.0] * 4), {"target": 3}, "target must name variables of the phenotype"),
+            (pd.DataFrame({"g": [1.0, 2.0] * 6}), {}, r"must name animals or sessions .* take table.set_index"),
+            (pd.DataFrame({"g": [1.0, 2.0, 3.0]}, index=["p00", "p01", "p00"]), {}, "'p00' occur more than once"),
+            (pd.DataFrame({"g": [1.0, "a"]}, index=["p00", "p01"]), {}, "g must hold numbers or texts"),
+            (pd.Series([1.0, 2.0], index=["p00", "p01"]), {"target": "g"}, "expected a phenotype.* found Series"),
             (table(g=[1.0, 2.0, 3.0] * 4), {"kind": "mlp"}, "kind must be one of 'linear', 'rbf'"),
             (table(g=[1.0, 2.0, 3.0] * 4), {"pool": ("window",)}, "pool must be a collection of dims of the embedding"),
             (table(g=["a", "b"] * 6).rename(animal="patient"), {}, "variables over animal or session"),

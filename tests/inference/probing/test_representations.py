@@ -185,3 +185,16 @@ def test_bad_input_is_told(people):
     del bare["phenotype"]
     with pytest.raises(SchemaError, match="no /phenotype"):
         compare_representations(bare, "group")
+
+
+@pytest.mark.parametrize(
+    ("target", "models", "message"),
+    [
+        (["age", "diagnosis"], None, "target must be the name of one variable, got .*one variable at a time"),
+        ("age", autoencoder(), "models must be named, got a GraphMaskedAutoencoder"),
+        ("age", [autoencoder()], "models must be named, got a list"),
+    ],
+)
+def test_one_target_and_models_with_names(people, target, models, message):
+    with pytest.raises(InputError, match=message):
+        compare_representations(people, target, models=models)
