@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from dynome.datasets.formats import gathering
 from dynome.datasets.formats.files import PathLike, existing, stem, suffix
 from dynome.datasets.formats.gathering import OnError
+from dynome.datasets.formats.participants import phenotype_of
 from dynome.datasets.formats.roles import Units
 from dynome.datasets.formats.time_series import Orientation, read_timeseries
 from dynome.datasets.formats.traces import SUFFIXES
@@ -40,7 +41,8 @@ def read_timeseries_folder(
     Parameters
     ----------
     folder : path
-        Files that `read_timeseries` reads, here or in folders below.
+        Files that `read_timeseries` reads, here or in folders below. ``participants.tsv`` and ``*_sessions.tsv`` are no
+        recordings, and what they say of people and sessions with recordings becomes the phenotype, as in `read_bids`.
     pattern : str
         Which files, e.g. ``"*_roi.csv"``; files of other layouts must not match.
     rate, node, orientation, units, time, time_units, covariates, drop, array, sep, node_kind
@@ -53,14 +55,15 @@ def read_timeseries_folder(
     DataTree
         ``/{animal}``, or ``/{animal}/{session}`` where any animal has several files. Names such as
         ``sub-01_ses-2_ts.csv`` say both; else the folder below `folder` is the animal and the file the session; else
-        the file is the animal.
+        the file is the animal. ``/phenotype`` where `folder` has a ``participants.tsv``.
 
     Raises
     ------
     StoreError
         If the folder is missing.
     FormatError
-        If no file matches, a file cannot be read, or two files would have one name.
+        If no file matches, a file cannot be read, two files would have one name, or ``participants.tsv`` names none of
+        the animals.
     InputError
         If an argument does not fit a file.
 
@@ -77,7 +80,9 @@ def read_timeseries_folder(
     gathering.checked(on_error)
     found = existing(folder, folder=True)
     files = sorted(
-        p for p in found.rglob(pattern) if p.is_file() and suffix(p) in SUFFIXES and not p.name.startswith(".")
+        p
+        for p in found.rglob(pattern)
+        if p.is_file() and suffix(p) in SUFFIXES and not p.name.startswith(".") and not _about_people(p.name)
     )
     if not files:
         raise FormatError(f"{found} has no file {pattern!r} that ends in {', '.join(SUFFIXES)} (or these with .gz)")
@@ -100,7 +105,12 @@ def read_timeseries_folder(
         read,
         subject=f"cannot read the recordings in {found}; pattern= chooses among the files",
         on_error=on_error,
+        phenotype=lambda sources: phenotype_of(found, sources),
     )
+
+
+def _about_people(name: str) -> bool:
+    return name in ("participants.tsv", "sessions.tsv") or name.endswith("_sessions.tsv")
 
 
 def _name(path: Path, folder: Path) -> tuple[str, str]:

@@ -65,16 +65,18 @@ def gather(
     problems = Problems(subject)
     found: dict[str, xr.Dataset] = {}
     left_out: list[str] = []
+    unfit: list[tuple[str, InputError]] = []
     with progress.task("reading recordings", total=len(sources)) as advance:
         for name, source in sources.items():
             try:
                 found[name] = read(source)
-            except InputError:
-                raise  # an argument that does not fit would be told once for every file
+            except InputError as error:
+                unfit.append((name, error))
             except DynomeError as error:
                 problems.add(f"{name}: {error}")
                 left_out.append(name)
             advance(1)
+    _raise_unfit(unfit)
     known = None
     try:
         known = phenotype({name: source for name, source in sources.items() if name in found})
@@ -86,6 +88,26 @@ def gather(
             problems.add(f'{len(found)} of {len(sources)} can be read: pass on_error="skip" to leave the others out')
         problems.raise_if_any(FormatError)
     return study.build(found, phenotype=known, attrs={**(attrs or {}), **({"left_out": left_out} if left_out else {})})
+
+
+def _raise_unfit(unfit: list[tuple[str, InputError]]) -> None:
+    """An argument that does not fit is told once, with all that it does not fit."""
+    if not unfit:
+        return
+    first = unfit[0][1]
+    if len(unfit) == 1:
+        raise first
+    same = [name for name, error in unfit if _reason(error) == _reason(first)]
+    told = (
+        f"{first} (and so it is with {listed([n for n in same if n != unfit[0][0]], 20)})" if same[1:] else f"{first}"
+    )
+    others = [f"{name}: {error}" for name, error in unfit if name not in same]
+    raise InputError("\n".join([told, *others])) from first
+
+
+def _reason(error: InputError) -> str:
+    """A message without the file that it begins with."""
+    return str(error).partition(": ")[2]
 
 
 def entities(name: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a BIDS folder says about its people and sessions: participants.tsv and sub-*_sessions.tsv as a phenotype."""
+"""What a folder says about its people and sessions: participants.tsv and sub-*_sessions.tsv as a phenotype."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ def phenotype_of(folder: Path, files: Mapping[str, Path]) -> xr.Dataset | None:
     Parameters
     ----------
     folder : Path
-        Holds ``sub-*``. Of a folder ``derivatives/NAME`` without tables, those of the folder around it count.
+        Holds ``sub-*``, or recordings by any name. Of a folder ``derivatives/NAME`` without tables, those of the folder
+        around it count.
     files : mapping
-        ``"sub-01"`` or ``"sub-01/session"`` to the file of the time series, whose name tells the session.
+        ``"sub-01"`` or ``"sub-01/session"`` to the file of the time series, whose name tells the session. People may be
+        called without ``sub-``, as in the table.
 
     Returns
     -------
@@ -46,7 +48,8 @@ def phenotype_of(folder: Path, files: Mapping[str, Path]) -> xr.Dataset | None:
     people = {path.split("/")[0]: None for path in files}
     known = xr.Dataset()
     if (path := _first(roots, "participants.tsv")) is not None:
-        frame = _table(path, "participant_id", "sub-")
+        plain = {f"sub-{name}": name for name in people if not name.startswith("sub-")}
+        frame = _table(path, "participant_id", "sub-").rename(index=plain)
         if not set(people) & set(frame.index):
             raise FormatError(
                 f"{path} names {listed(frame.index.tolist(), 3)}, none of the people with time series, who are "

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dynome import study
-from dynome.datasets import read_bids
+from dynome.datasets import read_bids, read_timeseries_folder
 from dynome.errors import FormatError
 
 SERIES = "V1\tV2\n1.0\t2.0\n1.5\t2.5\n2.0\t2.0\n"
@@ -102,3 +102,28 @@ def test_sidecars_that_are_no_objects_are_refused(tmp_path):
     put(tmp_path, "participants.json", [1])
     with pytest.raises(FormatError, match=r"participants.json must hold a JSON object, found list"):
         read_bids(tmp_path, rate=0.5)
+
+
+@pytest.mark.parametrize("names", [("sub-01_ses-a_ts", "sub-02_ses-a_ts"), ("sub-01", "sub-02"), ("p1", "p2")])
+def test_the_table_beside_a_folder_of_tables_is_no_recording_but_the_phenotype(tmp_path, names):
+    for name in names:
+        put(tmp_path, f"{name}.tsv", SERIES)
+    one, two = (name.split("_")[0] for name in names)
+    put(tmp_path, "participants.tsv", f"participant_id\tage\tsex\n{two}\t40\tM\nsub-07\t50\tF\n{one}\t30\tF\n")
+    put(tmp_path, "participants.json", {"age": {"Units": "years"}})
+    put(tmp_path, "sub-01_sessions.tsv", "session_id\tdrug\nses-a\tnone\n")
+    tree = read_timeseries_folder(tmp_path, rate=0.5)
+    paths = list(study.sessions(tree))
+    assert paths == [one, two]
+    assert study.phenotype(tree).animal.values.tolist() == paths
+    assert study.session_values(tree, "age", paths).tolist() == [30, 40]
+    assert study.session_values(tree, "sex", paths).tolist() == ["F", "M"]
+    assert study.phenotype(tree).age.attrs["units"] == "years"
+
+
+def test_people_of_another_folder_are_told_or_left_out(tmp_path):
+    put(tmp_path, "worm1.tsv", SERIES)
+    put(tmp_path, "participants.tsv", "participant_id\tage\nsub-07\t50\n")
+    with pytest.raises(FormatError, match="names 'sub-07', none of the people"):
+        read_timeseries_folder(tmp_path, rate=0.5)
+    assert "phenotype" not in read_timeseries_folder(tmp_path, rate=0.5, on_error="skip").children

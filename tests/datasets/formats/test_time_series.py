@@ -406,7 +406,7 @@ def test_a_wrong_argument_is_told_once_and_an_empty_folder_says_what_was_looked_
         read_timeseries_folder(tmp_path, rate=1.0)
     for name in ("a.csv", "b.csv"):
         frame().to_csv(tmp_path / name, index=False)
-    with pytest.raises(InputError, match=r"^[^\n]*a.csv: the file does not say when[^\n]*$"):
+    with pytest.raises(InputError, match=r"^[^\n]*a.csv: the file does not say when[^\n]*so it is with 'b'\)$"):
         read_timeseries_folder(tmp_path)
     with pytest.raises(InputError, match=r"on_error must be"):
         read_timeseries_folder(tmp_path, rate=1.0, on_error="ignore")
