@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +52,8 @@ def conditions_of(names: Sequence[str], source: Any, n: int | None, subject: str
     ----------
     names : sequence of str
     source : DataArray, Dataset, DataFrame or mapping
-        Coordinates of a DataArray's first dim, variables or columns by name; scalars of a mapping are repeated.
+        Coordinates of a DataArray's first dim, variables or columns by name; scalars of a mapping are repeated. Arrays
+        and tables may hold more than is asked for; all that a mapping names must be known.
     n : int or None
         How many are expected; None takes the number of the longest.
     subject : str
@@ -60,7 +62,7 @@ def conditions_of(names: Sequence[str], source: Any, n: int | None, subject: str
     Raises
     ------
     InputError
-        If one is missing, has missing values or another length.
+        If one is missing or unknown, has missing values or another length.
 
     Examples
     --------
@@ -73,6 +75,9 @@ def conditions_of(names: Sequence[str], source: Any, n: int | None, subject: str
         raise InputError(f"{subject}:\n  - conditions must be a mapping, a table or connectivity with coordinates, "
                          f"found {type(source).__name__}")  # fmt: skip
     found: dict[str, NDArray[Any]] = {}
+    if not isinstance(told, xr.Dataset | xr.Coordinates | pd.DataFrame):
+        for problem in unknown(names, told):
+            problems.add(problem)
     for name in names:
         if name not in told:
             problems.add(f"the condition {name!r} is missing, found {listed(list(told))}; give it as a coordinate")
@@ -89,6 +94,31 @@ def conditions_of(names: Sequence[str], source: Any, n: int | None, subject: str
             problems.add(f"the condition {name!r} is missing for {missing} of {size}; leave these out or fill it in")
     problems.raise_if_any(InputError)
     return found
+
+
+def unknown(names: Sequence[str], told: Mapping[Any, Any]) -> list[str]:
+    """What is wrong with conditions that a model does not know; empty when it knows all.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Conditions of the model.
+    told : mapping
+        Conditions asked for, by name.
+
+    Examples
+    --------
+    >>> unknown(["age"], {"Age": 30})
+    ["the condition 'Age' is unknown, the model has 'age'; did you mean 'age'?"]
+    """
+    has = listed(names) if names else "none"
+    problems = []
+    for name in told:
+        if name not in names:
+            near = get_close_matches(str(name).lower(), names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "leave it out, or fit a model with it in conditions="
+            problems.append(f"the condition {str(name)!r} is unknown, the model has {has}; {hint}")
+    return problems
 
 
 def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -176,8 +206,8 @@ def columns(conditions: Sequence[Condition], values: Mapping[str, NDArray[Any]],
         v = values[c.name]
         if c.categories:
             words = v.astype(np.str_)
-            if unknown := sorted(set(words.tolist()) - set(c.categories)):
-                problems.add(f"{c.name!r} is {listed(unknown)}, the model knows {listed(c.categories)}")
+            if new := sorted(set(words.tolist()) - set(c.categories)):
+                problems.add(f"{c.name!r} is {listed(new)}, the model knows {listed(c.categories)}")
             parts.append((words[:, None] == np.array(c.categories[1:])).astype(np.float64))
         elif v.dtype.kind not in "iuf":
             problems.add(f"{c.name!r} must be a number, found {v.dtype}")

@@ -61,7 +61,8 @@ class ConnectivityModel(Estimator):
         Raises
         ------
         InputError
-            If matrices are no correlations or not positive definite, or conditions are missing or do not vary.
+            If the first dim is another, such as windows, matrices are no correlations or not positive definite, or
+            conditions are missing or do not vary.
         """
         no_target(y)
         started, seed = time.perf_counter(), seeds.resolve(self.random_state)
@@ -72,9 +73,9 @@ class ConnectivityModel(Estimator):
         columns = told.columns(described, values, len(people.matrices))
         vectors = log_vectors(people.matrices)
         fitted = population(vectors, columns, self.n_components, seeds.generator(seed, "folds"))
-        attrs = {"design": told.to_text(described), PEOPLE: people.dim}
-        root = _described(fitted, people, told.column_names(described)).assign_attrs(attrs)
         learnt = self._learn(fitted, (vectors - fitted.expected(columns)) @ fitted.projection.T, columns, seed)
+        attrs = {**learnt.results.attrs, "design": told.to_text(described), PEOPLE: people.dim}
+        root = _described(fitted, people, told.column_names(described)).assign_attrs(attrs)
         parts = {f"/{n}": child.to_dataset(inherit=False) for n, child in learnt.results.children.items()}
         found = learnt.results.to_dataset()
         root = root.merge(found.rename_dims({PEOPLE: people.dim}) if PEOPLE in found.dims else found)
@@ -112,7 +113,7 @@ class ConnectivityModel(Estimator):
         Raises
         ------
         InputError
-            If a number is beyond those fitted, or a category unknown.
+            If a number is beyond those fitted, or a category or a name in a mapping unknown.
         """
         results = self._fitted()
         seed = seeds.resolve(random_state)
@@ -224,8 +225,8 @@ class ConnectivityModel(Estimator):
         if to is not None:
             design = told.from_text(self.results_.attrs["design"])
             known = [c.name for c in design]
-            if unknown := sorted(set(to) - set(known)):
-                raise InputError(f"cannot harmonize: unknown conditions {unknown}, the model has {known}")
+            if unknown := told.unknown(known, to):
+                raise InputError("cannot harmonize:\n  - " + "\n  - ".join(unknown))
             n = len(people.matrices)
             asked = told.conditions_of(tuple(to), to, n, "cannot harmonize")
             if beyond := told.outside([c for c in design if c.name in to], asked):

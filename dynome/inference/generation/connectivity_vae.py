@@ -50,7 +50,8 @@ class ConnectivityVAE(ConnectivityModel):
     results_ : DataTree
         As of `ConnectivityGaussian`; besides ``posterior_mean posterior_sd (animal, latent)``, ``score_mean
         (component)``, ``score_covariance (component, other_component)``, ``history validation (iteration)``, in nats a
-        person, and ``/weights``. The posterior of each person is personal data: treat a saved model as such.
+        person, and ``/weights``; attrs ``best``, the position of the iteration whose weights were kept. The posterior
+        of each person is personal data: treat a saved model as such.
 
     Notes
     -----
@@ -136,7 +137,8 @@ class ConnectivityVAE(ConnectivityModel):
             mean, log_sd = (t.numpy().astype(np.float64) for t in network.encode(s.cpu(), c.cpu()))
         average, covariance = _moments(network, mean, np.exp(log_sd), (columns - fitted.center) / spread, rng)
         one = {"units": "1"}
-        root = history_of(done.history).assign(
+        root = history_of(done.history).assign_attrs(best=done.best_epoch)
+        root = root.assign(
             posterior_mean=((PEOPLE, LATENT), mean, one),
             posterior_sd=((PEOPLE, LATENT), np.exp(log_sd), one),
             score_mean=(COMPONENT, average, one),
@@ -144,7 +146,8 @@ class ConnectivityVAE(ConnectivityModel):
             column_scale=(EFFECT, spread, one),
         )
         if done.validation.size:
-            root["validation"] = (ITERATION, done.validation, one)
+            attrs = one | {"long_name": "negative log density of held-out people, nats"}
+            root["validation"] = (ITERATION, done.validation, attrs)
         tree = xr.DataTree.from_dict({"/": root, f"/{WEIGHTS}": weights_dataset(network)})
         return Learnt(tree, done.converged, done.history.size, device, "float32")
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dynome import labels
 from dynome.errors import InputError, Problems, listed
-from dynome.schema import SOURCE, TARGET
+from dynome.schema import ANIMAL, SESSION, SOURCE, TARGET
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,8 @@ def people_of(connectivity: Any, subject: str, *, nodes: labels.StrArray | None 
     Raises
     ------
     InputError
-        If it is no such array, nodes differ, values are missing, or a matrix is no correlation matrix.
+        If it is no such array, its first dim is another, such as window, nodes differ, values are missing, or a matrix
+        is no correlation matrix.
     """
     problems = Problems(subject)
     if (
@@ -69,6 +70,13 @@ def people_of(connectivity: Any, subject: str, *, nodes: labels.StrArray | None 
         problems.add(f"expected a DataArray (animal, source, target) or (session, source, target), found {found}")
         problems.fail(InputError)
     x = connectivity.transpose(..., SOURCE, TARGET)
+    if x.dims[0] not in (ANIMAL, SESSION):
+        found = str(x.dims[0])
+        problems.add(
+            f"the first dim must be {ANIMAL} or {SESSION}, found {found!r}; average over what a person has several of, "
+            f"such as windows, or rename({found}={ANIMAL!r}) where each matrix is of another person"
+        )
+        problems.fail(InputError)
     if SOURCE not in x.coords or TARGET not in x.coords or not x.indexes[SOURCE].equals(x.indexes[TARGET]):
         problems.add("source and target must have the same labels in the same order; reindex one like the other")
         problems.fail(InputError)

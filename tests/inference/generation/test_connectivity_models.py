@@ -140,7 +140,7 @@ def test_sampling_refuses_what_was_not_seen():
         model.sample(3, conditions={"age": 20.0})
     with pytest.raises(InputError, match="n must be an integer of at least 1"):
         model.sample()
-    with pytest.raises(InputError, match=r"unknown conditions \['site'\]"):
+    with pytest.raises(InputError, match="the condition 'site' is unknown, the model has 'age', 'sex'; leave it out"):
         model.harmonize(people(5), to={"site": "A"})
 
 
@@ -167,3 +167,38 @@ def _lean(fc):
     lean = np.zeros((N, N))
     lean[0, 1] = 0.01
     return xr.DataArray(lean, {"source": fc.source, "target": fc.target}, ("source", "target"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_of_one_person_are_no_people(kind):
+    windows = people(20).rename(animal="window")
+    with pytest.raises(InputError, match=r"must be animal or session, found 'window'; average over .*rename\(window="):
+        fitted(kind, windows)
+    with pytest.raises(InputError, match="found 'window'"):
+        compare_distributions(windows, windows)
+
+
+def test_conditions_that_the_model_does_not_know_are_refused_and_not_left_out():
+    fc = people(20)
+    model = fitted(ConnectivityGaussian, fc)
+    asked = {"age": 20.0, "sex": "F", "diagnosis": "patient"}
+    with pytest.raises(
+        InputError, match="the condition 'diagnosis' is unknown, the model has 'age', 'sex'; leave it out"
+    ):
+        model.sample(4, conditions=asked)
+    with pytest.raises(InputError, match=r"(?s)'Age' is unknown.*did you mean 'age'\?.*'age' is missing"):
+        model.sample(4, conditions={"Age": 20.0, "sex": "F"})
+    with pytest.raises(InputError, match="'age' is unknown, the model has none"):
+        ConnectivityGaussian(random_state=0).fit(fc).sample(4, conditions={"age": 20.0})
+    with pytest.raises(InputError, match=r"cannot harmonize:(?s:.*)'Sex' is unknown.*did you mean 'sex'\?"):
+        model.harmonize(fc, to={"Sex": "F"})
+    table = fc.age.to_dataset(name="age_").reset_coords(["age", "sex"]).assign(site=("animal", ["A"] * 20))
+    for source in (fc, fc.coords, table, table[["age", "sex", "site"]].to_dataframe()):  # may hold more
+        assert model.sample(conditions=source, random_state=0).sizes["animal"] == 20
+
+
+def test_the_weights_that_were_kept_are_marked():
+    kept = fitted(ConnectivityVAE, people(40), n_epochs=8).results_
+    assert kept.attrs["best"] == int(kept["validation"].to_numpy().argmin())
+    last = fitted(ConnectivityVAE, people(20), n_epochs=3, validation=0.0).results_
+    assert last.attrs["best"] == 2
