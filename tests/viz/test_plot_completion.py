@@ -82,3 +82,17 @@ def test_what_does_not_fit_is_told(completed, ax):
         dy.viz.plot_completion(completed.assign_coords(hidden=("target", [True] * 8)), ax=ax)
     with pytest.raises(InputError, match="n_windows must be at least 1, got 0"):
         dy.viz.plot_completion(completed, n_windows=0, ax=ax)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_windows_past_the_last_of_a_shorter_session_do_not_count(completed, padded, ax):
+    true = completed > 0.5
+    short = completed.where(completed.window < completed.window[4])
+    host = dy.viz.plot_completion(short, true if padded else true.isel(window=slice(4)), ax=ax)
+    exact = dy.viz.plot_completion(completed.isel(window=slice(4)), true.isel(window=slice(4)))
+    for found, wanted in zip(rooms(host), rooms(exact), strict=True):
+        np.testing.assert_array_equal(shown(found), shown(wanted))
+    told = [[text.get_text() for text in h.child_axes[1].get_legend().get_texts()] for h in (host, exact)]
+    assert told[0] == told[1]
+    with pytest.raises(InputError, match="other numbers of windows, 3 against 4"):
+        dy.viz.plot_completion(short, true.isel(window=slice(3)))

@@ -65,3 +65,10 @@ def test_blocks_of_networks_are_one_matrix_of_means_with_errors(ax):
     assert [t.get_text() for t in ax.texts] == ["0.10\n±0.06", "0.11\n±0.06", "0.12\n±0.06", "0.13\n±0.06"]
     lone = dy.viz.plot_region_attribution(blocks[0] * np.nan)
     assert [t.get_text()[:7] for t in lone.texts] == ["no data"]
+
+
+def test_a_power_of_ten_is_told_on_every_axis(regions, ax):
+    _, above, beside = dy.viz.plot_region_attribution(regions * 1e-6, ax=ax).child_axes
+    assert above.get_ylabel() == "mean\n($10^{-6}$)"
+    assert "$10^{-6}$" in beside.get_xlabel()
+    assert dy.viz.plot_region_attribution(regions).child_axes[1].get_ylabel() == "mean"

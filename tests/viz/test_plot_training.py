@@ -1,5 +1,7 @@
 """Evidence for viz/dynamic_graphs/training_curves.py."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -18,8 +20,8 @@ def test_losses_terms_and_other_quantities_have_their_panels(training, ax):
     np.testing.assert_allclose(curve(loss, "held out").get_ydata(), training.validation)
     np.testing.assert_allclose(curve(loss, "held out").get_xdata(), np.arange(1, 13))
     np.testing.assert_allclose(curve(terms, "spatial_node, held out").get_ydata(), training.validation_spatial_node)
-    assert terms.get_ylabel() == "terms (held out)"
-    assert rank.get_ylabel() == "effective rank"
+    assert terms.get_ylabel().split() == ["terms", "(held", "out)"]
+    assert rank.get_ylabel().split() == ["effective", "rank"]
 
 
 def test_the_iteration_that_was_kept_is_marked(training, ax):
@@ -42,7 +44,7 @@ def test_a_tree_and_terms_along_a_dim_are_read_too(training, ax):
     np.testing.assert_allclose(curve(terms, "edge, training").get_ydata(), 2 * training.history)
     np.testing.assert_allclose(curve(terms, "edge, held out").get_ydata(), 2 * training.history + 1)
     assert curve(terms, "edge, training").is_dashed()
-    assert terms.get_ylabel() == "terms (dashed: training)"
+    assert terms.get_ylabel().split() == ["terms", "(dashed:", "training)"]
 
 
 def test_many_steps_get_a_smooth_line_through_their_middle(ax):
@@ -61,3 +63,32 @@ def test_what_has_no_history_is_refused(training, ax):
         dy.viz.plot_training(training.expand_dims(chain=2), ax=ax)
     with pytest.raises(InputError, match=r"pass model\.results_"):
         dy.viz.plot_training(dy.dynamics.NonnegativeCP(2), ax=ax)
+
+
+def test_where_nothing_was_held_out_no_iteration_is_called_the_best(training, ax):
+    host = dy.viz.plot_training(training[["history", "effective_rank"]], ax=ax)
+    assert host.child_axes[-1].get_xlabel() == "iteration"
+    assert all(line.get_linestyle() == "-" for panel in host.child_axes for line in panel.lines)
+    missing = training.assign(validation=training.validation * np.nan)[["history", "validation"]]
+    assert "kept" not in dy.viz.plot_training(missing).child_axes[-1].get_xlabel()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_ticks_are_whole_iterations(training, n, ax):
+    rooms = dy.viz.plot_training(training[["history"]].isel(iteration=slice(n)), ax=ax).child_axes
+    low, high = rooms[-1].get_xlim()
+    ticks = [tick for tick in rooms[-1].get_xticks() if low <= tick <= high]
+    assert ticks
+    assert ticks == [round(tick) for tick in ticks]
+
+
+def test_long_names_beside_neighbouring_panels_do_not_meet(training):
+    long = {"long_name": "share of the variance within nodes over time of what is held out of all the training"}
+    both = training.assign(
+        effective_rank=training.effective_rank.assign_attrs(long),
+        other=training.effective_rank.assign_attrs(long_name=long["long_name"] + " too"),
+    )
+    host = dy.viz.plot_training(both)
+    host.get_figure(root=True).draw_without_rendering()
+    boxes = [room.yaxis.label.get_window_extent() for room in host.child_axes]
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))

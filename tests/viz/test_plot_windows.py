@@ -85,3 +85,14 @@ def test_what_cannot_be_drawn_is_told(windows, ax):
         dy.viz.plot_windows(windows, n_windows=0, ax=ax)
     with pytest.raises(InputError, match="strictly increasing"):
         dy.viz.plot_windows(xr.concat([windows, windows], "window"), ax=ax)
+
+
+def test_the_order_of_regions_is_told_beside_the_first_matrix(windows):
+    def told(array):
+        rooms = [r for r in dy.viz.plot_windows(array, n_windows=1).child_axes[1].child_axes if r.images]
+        return rooms[0].get_ylabel()
+
+    plain = windows.drop_vars(["source_network", "target_network"])
+    assert told(windows) == "regions by network, alike together"
+    assert told(plain) == "regions alike together"
+    assert told(plain.isel(source=slice(3))) == "regions as stored"

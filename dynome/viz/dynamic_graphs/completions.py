@@ -42,11 +42,13 @@ def plot_completion(
     Parameters
     ----------
     completed : (window, source, target)
-        Probability of each edge, as `inference.complete_connectivity` gives it for one session. What was hidden is what
+        Probability of each edge, as `inference.complete_connectivity` gives it for one session. Windows that are NaN to
+        the end, past the last window of a session, are left out. What was hidden is what
         the coordinate ``hidden``, over ``window`` and ``source`` or one of them, says of one end of an edge; without it
         all that is not NaN.
     observed : (window, source, target) or None
-        The true graphs, 1 and 0 or true and false, joined by the labels of nodes. None draws probabilities alone.
+        The true graphs, 1 and 0 or true and false, joined by the labels of nodes; with or without the windows past the
+        last. None draws probabilities alone.
     network : str
         What nodes are ordered by: the coordinate ``source_<network>`` or ``<network>`` of one of the two.
     n_windows : int
@@ -81,7 +83,9 @@ def plot_completion(
         raise InputError(f"cannot draw {_what}: n_windows must be at least 1, got {n_windows}")
     if canvas.labels_of(told, "source") != canvas.labels_of(told, "target"):
         raise InputError(f"cannot draw {_what}: source and target must be the same nodes in the same order")
-    true = None if observed is None else _joined(observed, told)
+    n_all = told.sizes["window"]
+    told = _recorded(told)
+    true = None if observed is None else _joined(observed, told, n_all)
     values, hidden = canvas.finite(told), _hidden(told)
     some = np.flatnonzero(hidden.any(axis=(1, 2)))
     count = max(min(some.size, n_windows), 1)
@@ -100,6 +104,12 @@ def plot_completion(
     return ax
 
 
+def _recorded(told: xr.DataArray) -> xr.DataArray:
+    """Windows up to the last that is not NaN altogether: of several sessions, the shorter are padded."""
+    known = np.flatnonzero(np.isfinite(canvas.finite(told)).any(axis=(1, 2)))
+    return told.isel(window=slice(int(known[-1]) + 1)) if known.size else told
+
+
 def _hidden(told: xr.DataArray) -> Marks:
     """Which edges were hidden, those of a node with itself left out."""
     other: Marks = np.eye(told.shape[1], told.shape[2]) == 0
@@ -112,11 +122,14 @@ def _hidden(told: xr.DataArray) -> Marks:
     return np.asarray((whole[:, :, None] | whole[:, None, :]) & other)
 
 
-def _joined(observed: object, told: xr.DataArray) -> Floats:
+def _joined(observed: object, told: xr.DataArray, n_all: int) -> Floats:
     """True graphs with nodes and windows in the order of the probabilities."""
     true = canvas.require_dims(observed, _dims, f"{_what}: observed", _hint)
-    if true.sizes["window"] != told.sizes["window"]:
-        found = f"{true.sizes['window']} against {told.sizes['window']}"
+    count = told.sizes["window"]
+    if true.sizes["window"] == n_all:
+        true = true.isel(window=slice(count))
+    if true.sizes["window"] != count:
+        found = f"{true.sizes['window']} against {count}"
         raise InputError(f"cannot draw {_what}: observed and completed have other numbers of windows, {found}")
     place: dict[str, list[int]] = {}
     for dim in _dims[1:]:

@@ -159,7 +159,8 @@ def _draw_map(host: Axes, ax: Axes, array: xr.DataArray, values: Floats, quantit
     else:
         above.plot(place, mean, color=INK, lw=1.2)
     above.axhline(0, color=MUTED, lw=0.6, zorder=0)
-    above.set_ylabel("mean", fontsize=canvas.TICK)
+    power = quantity.removeprefix(canvas.quantity(array, "attribution")).strip()
+    above.set_ylabel(f"mean\n{power}" if power else "mean", fontsize=canvas.TICK)
     above.locator_params(axis="y", nbins=3)
     canvas.despine(above, keep=("left",))
     above.tick_params(labelbottom=False, bottom=False)

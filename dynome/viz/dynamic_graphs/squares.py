@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+MAX_SIMILAR = 400  # nodes sorted by similarity; more stay as stored within their network
 MAX_SHARP = 120  # rows; of more, several share a pixel
 _gap = (0.16, 0.34)  # inches
-_max_similar = 400  # nodes sorted by similarity; more stay as stored within their network
 
 
 def networks_of(array: xr.DataArray, dim: str, network: str) -> list[Any]:
@@ -36,7 +36,7 @@ def networks_of(array: xr.DataArray, dim: str, network: str) -> list[Any]:
 def ordered(matrices: Floats, names: Sequence[str], groups: Sequence[Any]) -> Order:
     """An order of nodes for all of the matrices ``(n, node, node)``: network by network, neighbours alike."""
     n = len(names)
-    if n > _max_similar:
+    if n > MAX_SIMILAR:
         within = np.arange(n, dtype=float)
     else:
         within = np.argsort(by_similarity(matrices.reshape(-1, n), names)).astype(float)

@@ -22,9 +22,12 @@ Curves = dict[str, Floats]
 
 _what = "training"
 _iteration = "iteration"
+_clocks = ("step", _iteration)  # coordinates that number iterations, the better first
 _parts = ("history_", "validation_")
 _log_span = 10.0  # positive losses that span more than this factor get a logarithmic scale
-_letters = 26  # in a line beside an axis
+_letters = 26  # in a line beside an axis, where there is room
+_fewest, _lines = 10, 3  # letters in a line and lines, where there is none
+_em = 0.58  # width of a letter, in sizes of the font
 _dots = 60  # of fewer values each is a point
 _smooth = 400  # of more steps, the mean of their neighbours is drawn over them
 
@@ -37,7 +40,8 @@ def plot_training(results: xr.Dataset | xr.DataTree, *, ax: Axes | None = None) 
     results : Dataset or DataTree
         As ``model.results_`` of an estimator: ``history (iteration)`` and, where there are any, ``validation``, terms
         of the loss (``history_<term>``, ``validation_<term>``, or variables over ``iteration`` and ``term``) and other
-        quantities over ``iteration``. attrs ``best``, the position of the iteration whose weights were kept, is marked.
+        quantities over ``iteration``. attrs ``best``, the position of the iteration whose weights were kept, is marked
+        where something was held out that could tell; without it, training kept the last.
     ax : Axes or None
         Where to draw; None makes a figure.
 
@@ -78,13 +82,15 @@ def plot_training(results: xr.Dataset | xr.DataTree, *, ax: Axes | None = None) 
         _draw_terms(rooms[1], steps, terms)
     for room, (label, values) in zip(rooms[panels - len(others) :], others.items(), strict=True):
         _draw(room, steps, {"": values}, label, [SERIES[0]])
-    best = steps[k] if (k := int(data.attrs.get("best", -1))) in range(steps.size) else None
+    best = _kept(data, steps)
     for room in rooms:
         if best is not None:
             room.axvline(best, color=MUTED, lw=0.8, ls=(0, (3, 3)), zorder=0)
         room.tick_params(labelbottom=room is rooms[-1])
     told = "" if best is None else f" (dashed: {best:g}, the best, was kept)"
-    name = canvas.quantity(data[_iteration]) if _iteration in data.coords else "iteration"
+    known = next((name for name in _clocks if name in data.coords), None)
+    name = canvas.quantity(data[known]) if known else _iteration
+    _count_whole(rooms[-1], steps)
     rooms[-1].set_xlabel(name + told, fontsize=canvas.TICK if told else canvas.LABEL)
     return ax
 
@@ -101,9 +107,30 @@ def _curves_of(results: object) -> xr.Dataset:
 
 
 def _steps(data: xr.Dataset) -> Floats:
-    """Iterations as their coordinate numbers them, or from 1."""
-    known = _iteration in data.coords and data[_iteration].dtype.kind in "iuf"
-    return canvas.finite(data[_iteration]) if known else np.arange(1.0, data.sizes[_iteration] + 1)
+    """Steps, or iterations as their coordinate numbers them, or from 1."""
+    for name in _clocks:
+        if name in data.coords and data[name].dims == (_iteration,) and data[name].dtype.kind in "iuf":
+            return canvas.finite(data[name])
+    return np.arange(1.0, data.sizes[_iteration] + 1)
+
+
+def _kept(data: xr.Dataset, steps: Floats) -> float | None:
+    """The iteration that validation chose; None where nothing was held out."""
+    held = [str(n) for n, v in data.data_vars.items() if str(n).startswith("validation") and _over(v) is not None]
+    place = int(data.attrs.get("best", -1))
+    if place not in range(steps.size) or not any(np.isfinite(canvas.finite(data[n])).any() for n in held):
+        return None
+    return float(steps[place])
+
+
+def _count_whole(ax: Axes, steps: Floats) -> None:
+    """No ticks between iterations."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    if (steps == np.round(steps)).all():
+        ax.xaxis.set_major_locator(
+            FixedLocator(steps.tolist()) if steps.size < 3 else MaxNLocator("auto", integer=True)
+        )
 
 
 def _over(array: xr.DataArray) -> tuple[str, ...] | None:
@@ -182,5 +209,12 @@ def _settle(ax: Axes, curves: list[Floats], label: str) -> None:
         ax.yaxis.set_minor_locator(NullLocator())
     else:
         ax.locator_params(axis="y", nbins=4)
-    ax.set_ylabel(fill(label, _letters), fontsize=canvas.TICK)
+    told = ax.set_ylabel(label, fontsize=canvas.TICK)
+    told.set_text(_wrapped(ax, label, float(told.get_fontsize())))
     canvas.despine(ax)
+
+
+def _wrapped(ax: Axes, label: str, size: float) -> str:
+    """A label in lines that are no longer than the axis is high, so that it does not reach the next panel."""
+    letters = int(72 * ax.get_window_extent().height / ax.figure.dpi / (_em * size))
+    return fill(label, min(max(letters, _fewest), _letters), max_lines=_lines, placeholder=" …")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dynome.errors import InputError
 from dynome.viz import canvas
 from dynome.viz.dynamic_graphs.similarities import correlations
-from dynome.viz.dynamic_graphs.squares import draw_squares, graph_scale, networks_of, ordered, scale_of
+from dynome.viz.dynamic_graphs.squares import MAX_SIMILAR, draw_squares, graph_scale, networks_of, ordered, scale_of
 from dynome.viz.palette import INK, MISSING, SEQUENTIAL
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def plot_windows(
     network : str
         What nodes are ordered by: the coordinate ``source_<network>``, as `dynamic_connectivity` makes it of the
         coordinate ``<network>`` of a recording. Within a network, and where there is none of that name, nodes that
-        resemble each other stand together.
+        resemble each other stand together: in the order of the leaves of an average-linkage tree on one minus the
+        correlation of their connections in the matrices drawn. More than 400 nodes, and sources that are not the
+        targets, stay as stored. The order, the same for rows and columns of all matrices, is told beside the first.
     n_windows : int
         How many matrices to draw at most, evenly spaced in time.
     ax : Axes or None
@@ -161,6 +163,7 @@ def _mark(ax: Axes, place: float, name: str) -> None:
 def _draw_matrices(ax: Axes, windows: xr.DataArray, matrices: Floats, network: str, titles: list[str]) -> None:
     names = [canvas.labels_of(windows, dim) for dim in ("source", "target")]
     groups: list[Any] = []
+    alike = names[0] == names[1] and len(names[0]) <= MAX_SIMILAR
     if names[0] == names[1]:
         found = networks_of(windows, "source", network)
         order = ordered(matrices, names[0], found)
@@ -171,4 +174,7 @@ def _draw_matrices(ax: Axes, windows: xr.DataArray, matrices: Floats, network: s
     if scale is not None:
         label = "" if binary else canvas.quantity(windows, "connectivity")
         rows = 1 if len(titles) <= 2 else 2
-        draw_squares(ax, matrices, titles, groups, scale, label, columns=-(-len(titles) // rows), title=network)
+        rooms = draw_squares(ax, matrices, titles, groups, scale, label, columns=-(-len(titles) // rows), title=network)
+        how = [f"by {network}"] if groups else []
+        how += ["alike together"] if alike else ["as stored"]
+        rooms[0].set_ylabel(f"regions {', '.join(how)}", fontsize=canvas.NOTE, labelpad=8 if groups else 2)
