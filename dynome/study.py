@@ -58,6 +58,7 @@ def build(
         if phenotype is None and schema.PHENOTYPE in recordings.children:
             phenotype = recordings[schema.PHENOTYPE].to_dataset()
         recordings = sessions(recordings)
+    _refuse_unnamed(phenotype, list(recordings), problems)
     table = phenotype_table(phenotype, list(recordings)) if isinstance(phenotype, pd.DataFrame) else phenotype
     beside = {schema.CONNECTOME: connectome, schema.PHENOTYPE: table, schema.TRUTH: truth}
     parts: dict[str, Any] = dict(recordings) | {name: part for name, part in beside.items() if part is not None}
@@ -90,6 +91,24 @@ def _refuse_bare(recordings: object, connectome: object, problems: Problems) -> 
     elif connectome is not None and not isinstance(connectome, xr.Dataset):
         found += f" before a {type(connectome).__name__}; the connectome is the second argument"
     problems.add(f'recordings must be named, found {found}; pass {{"animal": recording}}')
+    problems.fail(SchemaError)
+
+
+def _refuse_unnamed(phenotype: object, paths: list[str], problems: Problems) -> None:
+    """A phenotype is a table, and its rows have the names of animals or sessions instead of numbers."""
+    if phenotype is not None and not isinstance(phenotype, xr.Dataset | pd.DataFrame):
+        found = f"found a {type(phenotype).__name__}"
+        problems.add(f"phenotype must be a Dataset or a DataFrame, {found}; read a table with "
+                     'pd.read_csv(path, sep="\\t").set_index("participant_id")')  # fmt: skip
+        problems.fail(SchemaError)
+    if not isinstance(phenotype, pd.DataFrame) or phenotype.empty or phenotype.index.dtype.kind not in "iuf":
+        return
+    names = {*paths, *(path.split("/")[0] for path in paths)}
+    if names & {str(label) for label in phenotype.index}:
+        return
+    column = next((str(c) for c in phenotype if names & set(phenotype[c].astype(str))), "participant_id")
+    problems.add(f"the index of phenotype must name animals or sessions, such as {listed(sorted(names), 3)}; found "
+                 f"{listed(phenotype.index.tolist(), 3)}; pass phenotype.set_index({column!r})")  # fmt: skip
     problems.fail(SchemaError)
 
 

@@ -68,3 +68,21 @@ def test_what_is_not_there_is_told() -> None:
         study.session_values(study.build(SCANS, phenotype=TABLE), "iq", ["ann/one"])
     with pytest.raises(SchemaError, match="reserved name"):
         study.build(recordings("phenotype/one"))
+
+
+def test_rows_that_are_numbered_and_not_named_are_told_with_the_column_that_has_the_names() -> None:
+    numbered = TABLE.rename_axis("who").reset_index()
+    with pytest.raises(SchemaError, match=r"must name animals or sessions.*found 0, 1; pass .*set_index\('who'\)"):
+        study.build(SCANS, phenotype=numbered)
+    with pytest.raises(SchemaError, match=r"set_index\('participant_id'\)"):
+        study.build(SCANS, phenotype=numbered[["age"]])
+    by_number = study.build(recordings("0", "1"), phenotype=numbered)  # animals may be called by numbers
+    assert study.session_values(by_number, "sex", ["0", "1"]).tolist() == ["F", ""]
+
+
+def test_a_path_is_no_phenotype() -> None:
+    for path in ("participants.tsv", Path("participants.tsv")):
+        with pytest.raises(
+            SchemaError, match=r"must be a Dataset or a DataFrame, found a \w+; read a table with pd\.read"
+        ):
+            study.build(SCANS, phenotype=path)  # type: ignore[arg-type]
