@@ -19,6 +19,7 @@ from dynome.errors import StoreError
 
 FORMAT = 2  # 1 had no place within an epoch
 _TEXT = "checkpoint"
+_SHOWN = 40  # characters of a setting in a message
 
 
 class Standing(NamedTuple):
@@ -66,7 +67,8 @@ def write_checkpoint(
         As they are after an epoch or a step.
     standing : Standing
     fingerprint : str
-        Of data and settings; training only goes on with the same.
+        Of data and settings; training only goes on with the same. What follows its first line, settings as JSON, only
+        serves to tell which of them differ.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -132,8 +134,11 @@ def read_checkpoint(
                 f"{by} has format {told['format']}; dynome {__version__} reads formats up to {FORMAT}; continue with "
                 "the version that wrote it, or delete it to begin anew"
             )
-        if told["fingerprint"] != fingerprint:
-            raise StoreError(f"{by} belongs to other data or settings; name another file, or delete it to begin anew")
+        if not _same(told["fingerprint"], fingerprint):
+            raise StoreError(
+                f"{by} belongs to other data or settings{_differences(told['fingerprint'], fingerprint)}; name another "
+                "file, or delete it to begin anew"
+            )
         device = next(network.parameters()).device
         network.load_state_dict(_under(arrays, "weight/", device))
         state: dict[int, dict[str, Tensor]] = {}
@@ -154,9 +159,35 @@ def read_checkpoint(
     except (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         if isinstance(error, StoreError):
             raise
+        why = "" if "pickle" in str(error) else f" ({error})"  # numpy advises to unpickle what it cannot read
         raise StoreError(
-            f"{path} is damaged, no checkpoint, or of another version of dynome ({error}); delete it to begin anew"
+            f"{path} is damaged, no checkpoint, or of another version of dynome{why}; delete it to begin anew"
         ) from error
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether the first lines are alike; older checkpoints have no other."""
+    return one.partition("\n")[0] == other.partition("\n")[0]
+
+
+def _differences(before: str, now: str) -> str:
+    """Which settings are not those of the file, in words; nothing where the file does not hold its settings."""
+    texts = [part.partition("\n")[2] for part in (before, now)]
+    if not all(texts):
+        return ""
+    was, has = map(json.loads, texts)
+    found = [name for name in sorted(was.keys() | has.keys()) if was.get(name) != has.get(name)]
+    if not found:
+        return "; no setting differs, so the data do"
+    if "random_state" in found and "seed" in found:
+        found.remove("seed")  # it follows from the other
+    told = [f"{name} ({_short(was.get(name))} in the file, {_short(has.get(name))} now)" for name in found]
+    return "; settings that differ: " + ", ".join(told)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _array(tensor: Any) -> NDArray[Any]:

@@ -174,7 +174,7 @@ def forecast(
 
 
 def fingerprint(settings: dict[str, Any], *arrays: NDArray[Any]) -> str:
-    """A hash of settings and data, by which a checkpoint knows what it belongs to.
+    """A hash of settings and data, by which a checkpoint knows what it belongs to, and the settings on a second line.
 
     Parameters
     ----------
@@ -187,11 +187,12 @@ def fingerprint(settings: dict[str, Any], *arrays: NDArray[Any]) -> str:
     >>> fingerprint({"hidden": 8}, np.zeros(3)) == fingerprint({"hidden": 8}, np.ones(3))
     False
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    text = json.dumps(settings, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode())
     for array in arrays:
         digest.update(str((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).data if array.size else b"")
-    return digest.hexdigest()
+    return f"{digest.hexdigest()}\n{text}"
 
 
 def in_chunks(origin: Integers, n_nodes: int) -> list[Integers]:

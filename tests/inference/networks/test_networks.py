@@ -133,7 +133,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(model, task, tmp_path)
     assert done
     assert not hasattr(broken, "results_")
     assert broken.fit(task.train, task.validation).results_.equals(whole.results_)
-    with pytest.raises(StoreError, match="other data, other settings"):
+    with pytest.raises(StoreError, match=r"settings that differ: learning_rate \("):
         broken.set_params(learning_rate=0.1).fit(task.train, task.validation)
 
 
