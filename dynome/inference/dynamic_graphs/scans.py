@@ -7,6 +7,7 @@ than memory.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -60,12 +61,15 @@ class Scans(NamedTuple):
     node_coords : Dataset
         What all sessions say alike of the regions, such as their network.
     settings : GraphSettings
+    n_known : int
+        Regions that any session has; those beyond N are left out.
     """
 
     scans: tuple[Scan, ...]
     nodes: NDArray[np.str_]
     node_coords: xr.Dataset
     settings: GraphSettings
+    n_known: int = 0
 
 
 def scans_of(data: Any, settings: GraphSettings, *, nodes: NDArray[Any] | None = None) -> Scans:
@@ -77,7 +81,8 @@ def scans_of(data: Any, settings: GraphSettings, *, nodes: NDArray[Any] | None =
         A study; recordings or activities (time, node) by session; or a single one, which is then called "scan".
     settings : GraphSettings
     nodes : (N,) or None
-        Regions that every session must have; None takes those that all sessions share, in the order of the first.
+        Regions that every session must have; None takes those that all sessions share, in the order of the first. A
+        session must then have half of those that most have, so that one odd session does not shrink the atlas of all.
 
     Returns
     -------
@@ -86,8 +91,8 @@ def scans_of(data: Any, settings: GraphSettings, *, nodes: NDArray[Any] | None =
     Raises
     ------
     InputError
-        If settings cannot be used, sessions share fewer than two regions or lack some of `nodes`, a clock has gaps, or
-        a window is longer than a scan; every session is named.
+        If settings cannot be used, sessions share fewer than two regions or lack some of `nodes`, one lacks more than
+        half of the regions of the others, a clock has gaps, or a window is longer than a scan; every session is named.
 
     Examples
     --------
@@ -105,6 +110,8 @@ def scans_of(data: Any, settings: GraphSettings, *, nodes: NDArray[Any] | None =
     problems.raise_if_any(InputError)
     names = {session: labels.as_labels(x[NODE].to_numpy()) for session, x in activities.items()}
     wanted = labels.as_labels(nodes) if nodes is not None else labels.shared(*names.values())
+    if nodes is None:
+        _add_odd_sessions(names, problems)
     if wanted.size < 2:
         problems.add(
             f"the sessions must share at least 2 regions, they share {wanted.size}; use one atlas and one spelling of "
@@ -121,7 +128,8 @@ def scans_of(data: Any, settings: GraphSettings, *, nodes: NDArray[Any] | None =
         for scan in found
         if scan is not None
     )
-    return Scans(scans, wanted, _node_coords(scans), settings)
+    n_known = np.unique(np.concatenate(list(names.values()))).size
+    return Scans(scans, wanted, _node_coords(scans), settings, n_known)
 
 
 def series_of(scan: Scan) -> NDArray[np.float32]:
@@ -145,9 +153,13 @@ def series_of(scan: Scan) -> NDArray[np.float32]:
     names = scan.activity[NODE].to_numpy()
     finite = np.isfinite(values).all(axis=0)
     still = finite & (values.max(axis=0) == values.min(axis=0))
-    for bad, told in ((~finite, "have values that are NaN or infinite; fill"), (still, "never change")):
-        if bad.any():
-            problems.add(f"regions {listed(names[bad].tolist())} {told} or drop them, in every session")
+    if not finite.all():
+        problems.add(
+            f"regions {listed(names[~finite].tolist())} have values that are NaN or infinite; fill short gaps of each "
+            "recording with dy.dynamics.interpolate_gaps, or drop these regions in every session"
+        )
+    if still.any():
+        problems.add(f"regions {listed(names[still].tolist())} never change; drop them in every session")
     problems.raise_if_any(InputError)
     values -= values.mean(axis=0)
     values /= values.std(axis=0)
@@ -187,6 +199,9 @@ def digests_of(scans: Scans) -> NDArray[np.uint8]:
 
 def _activities(data: Any, problems: Problems) -> dict[str, xr.DataArray]:
     """Activity (time, node) by session."""
+    if isinstance(data, str | os.PathLike):
+        problems.add(f"expected a study, found the path {os.fspath(data)!r}; open it with dy.store.open(path)")
+        return {}
     if isinstance(data, xr.DataTree):
         parts: Mapping[str, Any] = study.sessions(data)
     elif isinstance(data, Mapping) and not isinstance(data, xr.Dataset):
@@ -206,6 +221,20 @@ def _activities(data: Any, problems: Problems) -> dict[str, xr.DataArray]:
     if not parts:
         problems.add("expected at least one recording, found none")
     return found
+
+
+def _add_odd_sessions(names: dict[str, NDArray[np.str_]], problems: Problems) -> None:
+    """Note sessions with less than half of the regions that at least half of the sessions have."""
+    found, count = np.unique(np.concatenate(list(names.values())), return_counts=True)
+    usual = found[2 * count >= len(names)]
+    for session, has in names.items():
+        shared = int((labels.positions(usual, has) >= 0).sum())
+        if 2 * shared < usual.size:
+            problems.add(
+                f"{session} has only {shared} of the {usual.size} regions of the others (its own: "
+                f"{listed(has.tolist(), 3)}; theirs: {listed(usual.tolist(), 3)}); give it the labels of their atlas, "
+                "or leave it out"
+            )
 
 
 def _scan(session: str, x: xr.DataArray, settings: GraphSettings, problems: Problems) -> Scan | None:

@@ -87,6 +87,12 @@ def test_every_session_that_is_shorter_than_a_window_is_named():
         ({"ann": activity(nodes="abb")}, None, "must be unique, found repeated 'b'"),
         ({"ann": activity().isel(node=0)}, None, "expected activity"),
         ({"ann": 3}, None, "found a int"),
+        ("study.zarr", None, r"found the path 'study.zarr'; open it with dy.store.open"),
+        (
+            {"ann": activity(), "bob": activity(nodes="xyzvw"), "cid": activity()},
+            None,
+            "(?s)bob has only 0 of the 8 regions of the others .*share at least 2 regions",
+        ),
         ({}, None, "at least one recording"),
     ],
 )
