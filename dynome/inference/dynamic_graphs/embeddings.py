@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from dynome.errors import InputError
+from dynome.errors import InputError, listed
 from dynome.inference.dynamic_graphs.scans import Scan, Scans
 from dynome.schema import ANIMAL, FEATURE, NODE, SESSION, TIME, WINDOW
 
@@ -21,7 +21,7 @@ Pooled = Literal["window", "node"]
 
 
 def embedding_of(
-    encoder: GraphEncoder, scans: Scans, *, layer: int = -1, pool: Collection[Pooled] = (), device: str = "cpu"
+    encoder: GraphEncoder, scans: Scans, *, layer: int = -1, pool: Pooled | Collection[Pooled] = (), device: str = "cpu"
 ) -> xr.DataArray:
     """Node embeddings of every window of every scan.
 
@@ -33,7 +33,7 @@ def embedding_of(
         With as many nodes as the encoder.
     layer : int
         Which layer, from 0, or from the last as -1.
-    pool : collection of {"window", "node"}
+    pool : {"window", "node"} or collection of them
         Dims to average over.
     device : str
 
@@ -55,9 +55,9 @@ def embedding_of(
     n_layers, size = encoder.settings.n_layers, max(scan.starts.size for scan in scans.scans)
     if not -n_layers <= layer < n_layers:
         raise InputError(f"layer must be from {-n_layers} to {n_layers - 1}, got {layer!r}")
-    if isinstance(pool, str) or (unknown := set(pool) - {WINDOW, NODE}):
-        told = pool if isinstance(pool, str) else sorted(unknown)
-        raise InputError(f"pool must be a tuple of dims out of 'window' and 'node', got {told!r}")
+    pool = (pool,) if isinstance(pool, str) else tuple(pool)
+    if unknown := [dim for dim in pool if dim not in (WINDOW, NODE)]:
+        raise InputError(f"pool must name dims out of 'window' and 'node', got {listed(unknown)}")
     encoder.eval()
     parts = whole_scans(scans, device=device, activity=encoder.settings.timestamp == "gru")
     found = []

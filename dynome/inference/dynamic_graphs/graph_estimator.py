@@ -50,7 +50,7 @@ class GraphEstimator(Estimator):
         """The network, with an attribute ``encoder``, from the root of ``results_`` (node, attrs) and parameters."""
         raise TypeError(f"{type(self).__name__} must define _network")
 
-    def transform(self, study: Any, *, layer: int = -1, pool: Collection[Pooled] = ()) -> xr.DataArray:
+    def transform(self, study: Any, *, layer: int = -1, pool: Pooled | Collection[Pooled] = ()) -> xr.DataArray:
         """Node embeddings of every window of every session.
 
         Parameters
@@ -59,7 +59,7 @@ class GraphEstimator(Estimator):
             Sessions with all regions of the fitted model.
         layer : int
             Layer of the encoder, from 0, or from the last as -1.
-        pool : collection of {"window", "node"}
+        pool : {"window", "node"} or collection of them
             Dims to average over.
 
         Returns

@@ -28,7 +28,7 @@ def complete_connectivity(
     model: GraphMaskedAutoencoder,
     study: Any,
     *,
-    nodes: Sequence[str] | None = None,
+    nodes: str | Sequence[str] | None = None,
     windows: Sequence[int] | None = None,
 ) -> xr.DataArray:
     """Probabilities of the edges of every window, told from what is not missing.
@@ -39,7 +39,7 @@ def complete_connectivity(
         Fitted with objective "jema" or "mae".
     study : DataTree, mapping, Dataset or DataArray
         Sessions. A region of the model that they lack is missing, and filled in.
-    nodes : sequence of str or None
+    nodes : str, sequence of str or None
         More regions to treat as missing; their recordings are not read.
     windows : sequence of int or None
         Windows to treat as missing, by number from 0, in every session; counted from the end if negative.
@@ -141,10 +141,11 @@ def _nodes_of(model: Any) -> NDArray[np.str_]:
 
 
 def _present(
-    model: Any, study: Any, known: NDArray[np.str_], nodes: Sequence[str] | None
+    model: Any, study: Any, known: NDArray[np.str_], nodes: str | Sequence[str] | None
 ) -> tuple[Scans, NDArray[np.int64], NDArray[np.bool_]]:
     """Scans of the regions that are there, their places among those of the model, and which are missing."""
-    hide = labels.as_labels([] if nodes is None else list(nodes))
+    named = [nodes] if isinstance(nodes, str) else list(() if nodes is None else nodes)
+    hide = labels.as_labels(named)
     if (unknown := hide[labels.positions(hide, known) < 0]).size:
         raise InputError(f"cannot hide {listed(unknown)}: the model has no such regions, it has {listed(known)}")
     shared = scans_of(study, model.graph_settings).nodes
