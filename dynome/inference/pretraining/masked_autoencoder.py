@@ -16,7 +16,7 @@ from dynome import extras, seeds
 from dynome.errors import InputError, Problems, listed
 from dynome.estimator import no_target
 from dynome.inference.dynamic_graphs.graph_estimator import WEIGHTS, GraphEstimator
-from dynome.inference.dynamic_graphs.scans import Scans, scans_of
+from dynome.inference.dynamic_graphs.scans import Scans, digests_of, scans_of
 from dynome.inference.dynamic_graphs.settings import (
     Closed,
     EncoderSettings,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 RANK, CHANGING = "effective_rank", "changing"
 _WHOLE = "whole_graphs"  # statistics of batch norm, for graphs with nothing hidden
 _NETWORK = "mask_network"
+STEP = "step"
 
 
 class GraphMaskedAutoencoder(GraphEstimator):
@@ -95,10 +96,11 @@ class GraphMaskedAutoencoder(GraphEstimator):
         Neighbours in time share no sample with the window ("full"), or none with each other ("pair", as published).
     momentum : (float, float)
         What the slow average keeps of itself in a step, at the beginning and at the end; "jema" only.
-    n_windows : int
-        Consecutive windows of a scan in a step. Fewer where a scan is shorter.
+    n_windows : int or None
+        Consecutive windows of a scan in a step. Fewer where a scan is shorter. None takes 20, or as many as half of
+        them need to have a neighbour on both sides (temporal terms): 4 times `gap`, in strides. Memory grows with it.
     n_steps, batch_size : int
-        Steps, and scans in each.
+        Steps, rounded up to whole looks, and scans in each.
     learning_rate, weight_decay : float
         Of AdamW, with a cosine schedule.
     validation : float
@@ -118,10 +120,12 @@ class GraphMaskedAutoencoder(GraphEstimator):
     ----------
     results_ : DataTree
         ``history``, ``validation`` and ``validation_{term} (iteration)``: losses while training and of the animals held
-        out (of the training scans, if there are none), 25 looks in all; ``effective_rank`` and ``changing
-        (iteration)``: in how many directions embeddings of a node differ, and the share of their variance that is not
-        about which node it is. Both falling to 0 is collapse. ``node``. ``/weights`` of the network, ``/whole_graphs``
-        of its encoder with statistics of graphs in which nothing is hidden, which `transform` uses.
+        out (of the training scans, if there are none), 25 looks at most, after ``step (iteration)`` steps;
+        ``effective_rank`` and ``changing (iteration)``: in how many directions embeddings of a node differ, and the
+        share of their variance that is not about which node it is. Both falling to 0 is collapse. ``node``.
+        ``/weights`` of the network, ``/whole_graphs`` of its encoder with statistics of graphs in which nothing is
+        hidden, which `transform` uses. attrs: ``n_iter``, the steps; ``n_windows`` of a clip; ``regions_left_out`` of
+        ``regions_in_all``, because some session lacks them; ``held_out`` animals.
 
     References
     ----------
@@ -166,7 +170,7 @@ class GraphMaskedAutoencoder(GraphEstimator):
         edge_weight: float = 1.0,
         gap: Gap = "full",
         momentum: tuple[float, float] = (0.996, 1.0),
-        n_windows: int = 20,
+        n_windows: int | None = None,
         n_steps: int = 500,
         batch_size: int = 8,
         learning_rate: float = 1e-3,
@@ -236,7 +240,8 @@ class GraphMaskedAutoencoder(GraphEstimator):
         Raises
         ------
         InputError
-            If parameters cannot be used, sessions hold NaN or are shorter than a window, or the loss is not finite.
+            If parameters cannot be used, sessions hold NaN, are shorter than a window or too short for temporal terms,
+            one has less than half of the regions of the others, or the loss is not finite.
         StoreError
             If the checkpoint is damaged or of other data or settings.
         """
@@ -250,15 +255,25 @@ class GraphMaskedAutoencoder(GraphEstimator):
         seed = seeds.resolve(self.random_state)
         rng = seeds.generator(seed, "pretraining")
         scans = scans_of(study, self.graph_settings)
-        about = self._about(scans)
+        about = self._about(scans).assign_attrs(
+            n_windows=self._clip_length(scans),
+            regions_left_out=scans.n_known - scans.nodes.size,
+            regions_in_all=scans.n_known,
+        )
+        marks = digests_of(scans)
         train, held = _held_out(scans, self.validation, seed)
-        run = self._run(scans, about, seed)
+        run = self._run(about, marks, seed)
         with seeded(rng) as generator:
             network = self._network(about, generator).to(run.device)
         done = pretrained(network, train, held, run, rng)
         weights = weights_dataset(network)
         settle(network, train, run)
-        root = about.assign(_curves(done)).assign_attrs(held_out=[] if held is None else _animals(held))
+        step = (ITERATION, done.steps, {"units": "1", "long_name": "steps"})
+        root = (
+            about.assign(_curves(done))
+            .assign_coords({STEP: step})
+            .assign_attrs(held_out=[] if held is None else _animals(held))
+        )
         tree = xr.DataTree.from_dict(
             {"/": root, f"/{WEIGHTS}": weights, f"/{_WHOLE}": weights_dataset(network.encoder)}
         )
@@ -266,7 +281,7 @@ class GraphMaskedAutoencoder(GraphEstimator):
             tree,
             started=started,
             converged=True,
-            n_iter=done.training.history.size,
+            n_iter=done.steps[-1],
             random_state=seed,
             device=run.device,
             dtype="float32",
@@ -291,7 +306,8 @@ class GraphMaskedAutoencoder(GraphEstimator):
         scans = self._scans(study)
         from dynome.inference.pretraining.pretraining_run import held_loss
 
-        run = self._run(scans, self._fitted().to_dataset(), 0)
+        run = self._run(self._fitted().to_dataset(), None, 0)
+        self._check_neighbours(scans, run.n_windows)
         return -held_loss(self._restored(run.device), scans, run)["total"]  # type: ignore[arg-type]
 
     def _network(self, about: xr.Dataset, generator: torch.Generator) -> Objective:
@@ -328,13 +344,35 @@ class GraphMaskedAutoencoder(GraphEstimator):
             self.momentum,
         )
 
-    def _run(self, scans: Scans, about: xr.Dataset, seed: int) -> RunSettings:
+    @property
+    def _has_temporal_terms(self) -> bool:
+        return self.objective in ("jema", "mae") and self.temporal_weight > 0
+
+    def _clip_length(self, scans: Scans) -> int:
+        """Windows of a clip, enough for temporal terms where there are any."""
+        from dynome.inference.pretraining.clip_lengths import LEAST, clip_length
+
+        length = self.n_windows or (clip_length(scans, self.gap) if self._has_temporal_terms else LEAST)
+        self._check_neighbours(scans, length)
+        return length
+
+    def _check_neighbours(self, scans: Scans, length: int) -> None:
+        from dynome.inference.pretraining.clip_lengths import check_neighbours
+
+        if self._has_temporal_terms:
+            check_neighbours(scans, length, self.gap)
+
+    def _run(self, about: xr.Dataset, marks: NDArray[np.uint8] | None, seed: int) -> RunSettings:
         from dynome.inference.networks.fitting import fingerprint
+        from dynome.inference.pretraining.clip_lengths import LEAST
         from dynome.inference.pretraining.pretraining_run import RunSettings
 
+        length = int(about.attrs.get("n_windows", self.n_windows or LEAST))  # older models do not tell
         told = {k: v for k, v in self.get_params(deep=False).items() if k not in ("checkpoint", "device")}
+        told |= {"n_windows": length, "seed": seed}
+        data = [] if marks is None else [marks]
         return RunSettings(
-            self.n_windows,
+            length,
             self.n_steps,
             self.batch_size,
             self.accumulate,
@@ -343,7 +381,7 @@ class GraphMaskedAutoencoder(GraphEstimator):
             self.precision,
             devices.resolve(self.device),
             self.checkpoint,
-            fingerprint(told | {"seed": seed}, *_marks(scans), about[NODE].to_numpy().astype(np.str_)),
+            fingerprint(told, *data, about[NODE].to_numpy().astype(np.str_)),
         )
 
     def _about(self, scans: Scans) -> xr.Dataset:
@@ -371,7 +409,8 @@ class GraphMaskedAutoencoder(GraphEstimator):
         add_encoder_problems(self.encoder_settings, problems)
         add_objective_problems(self._objective_settings(), problems)
         for name in ("n_windows", "n_steps", "batch_size", "accumulate"):
-            add_count(problems, name, getattr(self, name))
+            if name != "n_windows" or self.n_windows is not None:
+                add_count(problems, name, getattr(self, name))
         add_positive(problems, "learning_rate", self.learning_rate)
         add_share(problems, "weight_decay", self.weight_decay)
         add_share(problems, "validation", self.validation)
@@ -396,17 +435,12 @@ def _animals(scans: Scans) -> list[str]:
     return sorted({scan.animal for scan in scans.scans})
 
 
-def _marks(scans: Scans) -> list[NDArray[Any]]:
-    """What tells these scans from others: names, windows, and the values of the first and the last one."""
-    told = [np.array([scan.session for scan in scans.scans]), np.array([scan.starts.size for scan in scans.scans])]
-    return [*told, *(scan.activity.to_numpy() for scan in (scans.scans[0], scans.scans[-1]))]
-
-
 def _curves(done: Outcome) -> dict[str, Any]:
     """Curves of training as variables over iterations."""
     told = {"total": "loss", RANK: "effective rank", CHANGING: "share of variance within nodes"}
     named = {"total": "validation", RANK: RANK, CHANGING: CHANGING}
-    found = {"history": (ITERATION, done.training.history, {"units": "1", "long_name": "training loss"})}
+    loss = (ITERATION, done.training.history, {"units": "1", "long_name": "training loss"})
+    found: dict[str, Any] = {"history": loss}
     for name, curve in done.curves.items():
         long = told.get(name, name.replace("_", " "))
         attrs = {"units": "1", "long_name": f"{long} of what is held out"}

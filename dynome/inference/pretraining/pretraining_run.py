@@ -59,10 +59,13 @@ class Outcome(NamedTuple):
     training : Training
     curves : dict of str to (n_iteration,)
         Held-out terms, their total, effective rank and changing share of the embeddings.
+    steps : (n_iteration,)
+        Steps that were done at each look.
     """
 
     training: Training
     curves: dict[str, NDArray[np.float32]]
+    steps: NDArray[np.int64]
 
 
 class _Watched(nn.Module):
@@ -148,7 +151,7 @@ def pretrained(
         lower="batch_size, n_windows or hidden",
     )
     curves = dict(zip(names, watched.seen.cpu().numpy().T.copy(), strict=True))
-    return Outcome(done, curves)
+    return Outcome(done, curves, per_epoch * np.arange(1, n_epochs + 1))
 
 
 def settle(objective: Objective, scans: Scans, settings: RunSettings) -> None:

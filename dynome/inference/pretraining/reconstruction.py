@@ -97,6 +97,8 @@ class Reconstruction(Objective):
         near = None
         if how.temporal_weight > 0:
             near = drawn_neighbours(batch.last, least_gap(batch.last, batch.width, how.gap), generator)
+            if not near.middle.numel():  # its loss would be 0, as if all were told
+                raise InputError("no window of a clip has neighbours in time; set n_windows higher, or gap='pair'")
         found: dict[str, Tensor] = {}
         if how.node_weight > 0:
             found |= self._node_terms(seen, visible, edges, asked, near, self.goals(batch).flatten(0, 1))

@@ -6,9 +6,13 @@ import torch
 from two_halves import people
 
 from dynome.errors import InputError, StoreError
-from dynome.inference import GraphMaskedAutoencoder
+from dynome.inference import GraphMaskedAutoencoder, complete_connectivity
 from dynome.inference.dynamic_graphs.graph_batches import Clip, batch_of
+from dynome.inference.dynamic_graphs.scans import scans_of
+from dynome.inference.dynamic_graphs.settings import GraphSettings
 from dynome.inference.pretraining import pretraining_run
+from dynome.inference.pretraining.clip_lengths import clip_length
+from dynome.inference.pretraining.neighbours import drawn_neighbours, least_gap
 
 SMALL = {
     "window": 12,
@@ -133,8 +137,15 @@ def test_training_that_was_interrupted_resumes_to_the_bit(study, tmp_path, monke
     resumed = model(timestamp="sinusoidal", checkpoint=path).fit(study)
     assert path.exists()
     assert resumed.results_.equals(whole.results_)
-    for other, changed in (({"gap": "pair"}, study), ({}, people(8, seed=9))):
-        with pytest.raises(StoreError, match="belongs to other data"):
+    spoilt = study | {"p4": study["p4"] * np.linspace(1, 2, study["p4"].sizes["time"])[:, None]}
+    same = "; no setting differs, so the data do"
+    settings = r"; settings that differ: gap \('full' in the file, 'pair' now\), random_state \(0 .*, 1 now\); name"
+    for other, changed, told in (
+        ({"gap": "pair", "random_state": 1}, study, settings),
+        ({}, people(8, seed=9), same),
+        ({}, spoilt, same),
+    ):
+        with pytest.raises(StoreError, match=f"belongs to other data or settings{told}"):
             model(timestamp="sinusoidal", checkpoint=path, **other).fit(changed)
 
 
@@ -184,9 +195,75 @@ def test_masks_of_networks_need_networks(study):
         model(mask_by="network", network="part").fit(alike)
 
 
-def test_clips_too_short_for_neighbours_have_no_temporal_loss(study):
-    found = model(n_windows=3, n_steps=1).fit(study).results_
-    assert float(found.validation_temporal_node[0]) == 0
+def test_clips_too_short_for_neighbours_are_refused(study):
+    with pytest.raises(InputError, match=r"n_windows=4 leaves no window.*n_windows to 5 at least, 8 for half"):
+        model(n_windows=4).fit(study)
+    assert model(n_windows=5, n_steps=1).fit(study).results_.validation_temporal_node[0] > 0
+    spatial = model(n_windows=4, n_steps=1, temporal_weight=0.0).fit(study).results_
+    assert "validation_temporal_node" not in spatial
+
+
+def test_scans_too_short_for_neighbours_are_named(study, fitted):
+    short = {name: x.isel(time=slice(18 if name == "p2" else None)) for name, x in study.items()}
+    for call in (model().fit, fitted.score):
+        with pytest.raises(InputError, match=r"too short, they need 5 windows: p2 \(2 windows\); .*temporal_weight=0"):
+            call(short)
+    assert model(n_steps=1, temporal_weight=0.0).fit(short).results_.attrs["n_windows"] == 8
+
+
+@pytest.mark.parametrize(("stride", "gap", "expected"), [(6, "full", 20), (1, "full", 48), (1, "pair", 28)])
+def test_clips_are_long_enough_for_half_of_the_windows_to_have_neighbours(stride, gap, expected, study):
+    scans = scans_of(study, GraphSettings(12, stride, "samples"))
+    length = clip_length(scans, gap)
+    assert length == expected
+    b = batch_of(scans, Clip(np.array([0]), np.arange(min(length, scans.scans[0].starts.size))[None]))
+    near = drawn_neighbours(b.last, least_gap(b.last, b.width, gap), torch.Generator().manual_seed(0))
+    assert stride > 1 or near.middle.numel() == length / 2
+
+
+def test_strides_much_shorter_than_the_window_still_teach_what_time_tells(study):
+    found = model(n_windows=None, stride=1, spatial_weight=0.0, n_steps=2, batch_size=2).fit(study).results_
+    assert found.attrs["n_windows"] == 48
+    assert (found.validation_temporal_node > 0).all()
+    assert (found.validation_temporal_edge > 0).all()
+
+
+def test_steps_are_counted_as_steps(fitted):
+    r = fitted.results_
+    assert r.attrs["n_iter"] == 60
+    assert r.step.dims == ("iteration",)
+    assert r.step.values.tolist() == list(range(3, 61, 3))
+
+
+def test_all_bad_scans_are_told_at_once(study):
+    bad = dict(study)
+    bad["p1"] = study["p1"].copy()
+    bad["p1"][3, 2] = np.nan
+    bad["p4"] = study["p4"].copy()
+    bad["p4"].loc[{"node": "r05"}] = 1.0
+    with pytest.raises(InputError, match=r"(?s)p1.*'r02' have.*interpolate_gaps.*p4.*'r05' never change; drop"):
+        model().fit(bad)
+
+
+def test_regions_that_were_left_out_are_counted(study):
+    fewer = study | {"p3": study["p3"].isel(node=slice(8))}
+    found = model(n_steps=1).fit(fewer).results_
+    assert (found.sizes["node"], found.attrs["regions_left_out"], found.attrs["regions_in_all"]) == (8, 4, 12)
+    with pytest.raises(InputError, match="p3 has only 5 of the 12 regions of the others"):
+        model().fit(study | {"p3": study["p3"].isel(node=slice(5))})
+
+
+def test_one_region_to_complete_needs_no_list(fitted, study):
+    one = {"p0": study["p0"]}
+    told = complete_connectivity(fitted, one, nodes="r03")
+    assert told.identical(complete_connectivity(fitted, one, nodes=["r03"]))
+
+
+def test_one_dim_to_average_over_needs_no_tuple(fitted, study):
+    one = {"p0": study["p0"]}
+    assert fitted.transform(one, pool="window").identical(fitted.transform(one, pool=("window",)))
+    with pytest.raises(InputError, match="pool must name dims out of 'window' and 'node', got 'time'"):
+        fitted.transform(one, pool=["time", "node"])
 
 
 def test_all_bad_parameters_are_told_at_once(study):
