@@ -166,10 +166,14 @@ def test_embeddings_do_not_hang_on_chunks(monkeypatch):
     ("options", "told"),
     [
         ({"layer": 2}, "layer must be from -2 to 1"),
-        ({"pool": "window"}, "tuple of dims"),
-        ({"pool": ("x",)}, r"\['x'\]"),
+        ({"pool": "time"}, "out of 'window' and 'node', got 'time'"),
+        ({"pool": ("x",)}, "got 'x'"),
     ],
 )
 def test_layers_and_dims_that_are_not_there_are_refused(options, told):
     with pytest.raises(InputError, match=told):
         embedding_of(encoder(), scans(), **options)
+
+
+def test_one_dim_to_average_over_needs_no_tuple():
+    assert embedding_of(encoder(), scans(), pool="window").dims == ("session", "node", "feature")
