@@ -121,7 +121,7 @@ def scans():
 
 GRAPHS = {"window": 15, "stride": 5, "hidden": 4, "n_layers": 1, "n_epochs": 2, "device": "cpu", "random_state": 0}
 PRETRAINING = {
-    "window": 15,
+    "window": 10,
     "stride": 5,
     "hidden": 4,
     "n_layers": 1,

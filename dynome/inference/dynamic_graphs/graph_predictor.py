@@ -14,7 +14,6 @@ from dynome import device as devices
 from dynome import extras, seeds
 from dynome.inference.dynamic_graphs.embeddings import session_coords
 from dynome.inference.dynamic_graphs.graph_estimator import WEIGHTS, GraphEstimator
-from dynome.inference.dynamic_graphs.held_out import held_out
 from dynome.inference.dynamic_graphs.predictor_checks import OF_ENCODER, OF_GRAPHS, check_predictor, given
 from dynome.inference.dynamic_graphs.scans import Scans, scans_of
 from dynome.inference.dynamic_graphs.settings import (
@@ -25,6 +24,7 @@ from dynome.inference.dynamic_graphs.settings import (
     Wiring,
 )
 from dynome.inference.dynamic_graphs.targets import Target, target_of
+from dynome.inference.dynamic_graphs.validation_scans import held_out
 from dynome.schema import ITERATION, NODE, SESSION
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from trial_scans import in_two_halves
 
 from dynome import study
 from dynome.errors import InputError
-from dynome.inference.dynamic_graphs.held_out import held_out
 from dynome.inference.dynamic_graphs.targets import classes_of, numbers_of, target_of
+from dynome.inference.dynamic_graphs.validation_scans import held_out
 
 SESSIONS = ["ann/1", "ann/2", "bob/1"]
 
