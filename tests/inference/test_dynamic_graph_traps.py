@@ -110,7 +110,7 @@ inference/probing/test_animal_folds.py
 
 inference/probing/test_representations.py
     references and scales are fitted on test data (probes)
-        test_a_scan_that_is_held_out_cannot_move_the_reference_of_the_others
+        test_a_scan_that_is_held_out_cannot_move_the_description_of_the_others
         test_models_never_see_labels_or_scans_that_are_held_out
     a person is in the pretraining and in the test
         test_a_pretraining_study_with_the_same_people_is_refused
