@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 import numpy as np
+import scipy.linalg
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 FITTED = frozenset({"tangent FC", "FC covariance"})
 
 _COMPONENTS, _WINDOWS = 20, 1000  # of windowed correlations, and windows that they are found in
+_KEPT_BYTES = 1 << 30
 
 
 def described(baseline: Baseline, scans: Scans) -> Describe:
@@ -53,7 +55,8 @@ def described(baseline: Baseline, scans: Scans) -> Describe:
         activities = {s.session: s.activity.copy(data=series_of(s)).assign_attrs(units="1") for s in scans.scans}
         return lambda train: _tangent(activities, train)
     if baseline == "FC covariance":
-        return lambda train: _covariances(scans, train)
+        windows = _windows_of(scans)
+        return lambda train: _covariances(scans, windows, train)
     describe = {"static FC": _static, "FC moments": _moments}.get(baseline)
     if describe is None:
         raise InputError(f"baselines are {listed(BASELINES)}, got {baseline!r}")
@@ -79,30 +82,40 @@ def _moments(scan: Scan, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> F
     return np.concatenate([mean, spread])
 
 
-def _covariances(scans: Scans, train: list[str]) -> xr.DataArray:
+def _windows_of(scans: Scans) -> Callable[[Scan], Floats]:
+    """Correlations of every pair in every window of a scan, kept where all fit into memory."""
+    n_pairs = scans.nodes.size * (scans.nodes.size - 1) // 2
+    if 8 * n_pairs * sum(scan.starts.size for scan in scans.scans) > _KEPT_BYTES:
+        return _pairs_of_windows
+    kept = {scan.session: _pairs_of_windows(scan) for scan in scans.scans}
+    return lambda scan: kept[scan.session]
+
+
+def _covariances(scans: Scans, windows: Callable[[Scan], Floats], train: list[str]) -> xr.DataArray:
     """Covariance over windows of components of unit variance; a region that is constant in a window counts as 0."""
     known = [scan for scan in scans.scans if scan.session in set(train)]
     each = max(1, _WINDOWS // len(known))
-    sample = np.concatenate([_pairs_of_windows(s, evenly(s.starts.size, each)) for s in known])
+    sample = np.concatenate([windows(s)[evenly(s.starts.size, each)] for s in known])
     mean = sample.mean(axis=0)
     sample -= mean
-    left, size, _ = np.linalg.svd(sample @ sample.T)
-    kept = min(_COMPONENTS, int((size > 1e-6 * size[0]).sum()))
-    whiten = sample.T @ left[:, :kept] / size[:kept] * np.sqrt(len(sample))
-    rows, columns = np.triu_indices(kept)
+    last = len(sample) - 1
+    size, left = scipy.linalg.eigh(sample @ sample.T, subset_by_index=[max(0, last + 1 - _COMPONENTS), last])
+    kept = size > 1e-6 * size[-1]
+    whiten = sample.T @ left[:, kept] / size[kept] * np.sqrt(len(sample))
+    rows, columns = np.triu_indices(int(kept.sum()))
     found = []
     for scan in scans.scans:
-        z = (_pairs_of_windows(scan, np.arange(scan.starts.size)) - mean) @ whiten
+        z = (windows(scan) - mean) @ whiten
         z -= z.mean(axis=0)
         found.append((z.T @ z / len(z))[rows, columns])
     named = {SESSION: np.array([scan.session for scan in scans.scans])}
     return xr.DataArray(np.stack(found), dims=(SESSION, FEATURE), coords=named)
 
 
-def _pairs_of_windows(scan: Scan, chosen: NDArray[np.int64]) -> Floats:
-    """Correlations of every pair in some windows, (W, P)."""
+def _pairs_of_windows(scan: Scan) -> Floats:
+    """Correlations of every pair in every window, (W, P)."""
     rows, columns = np.triu_indices(scan.activity.sizes[NODE], 1)
-    r = correlation_windows(series_of(scan), scan.starts[chosen], scan.width)[:, rows, columns]
+    r = correlation_windows(series_of(scan), scan.starts, scan.width)[:, rows, columns]
     return np.nan_to_num(r.astype(np.float64))
 
 
