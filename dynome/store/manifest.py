@@ -10,7 +10,9 @@ import hashlib
 import json
 import math
 import os
+import stat
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -41,6 +43,9 @@ class Manifest(NamedTuple):
         Path of each file, but for the root's own metadata, to its size in bytes.
     sha256 : str
         Checksum of all metadata, this manifest included.
+    group_sha256 : dict
+        Path of each group, but for the root, to the checksum of its own metadata, so that one group can be opened
+        without reading all others; empty in stores of earlier versions.
     """
 
     kind: StoreKind
@@ -49,6 +54,7 @@ class Manifest(NamedTuple):
     groups: dict[str, dict[str, bool]]
     files: dict[str, int]
     sha256: str
+    group_sha256: dict[str, str]
 
 
 def seal(folder: Path, kind: StoreKind, name: str | None, groups: dict[str, dict[str, bool]]) -> None:
@@ -63,7 +69,8 @@ def seal(folder: Path, kind: StoreKind, name: str | None, groups: dict[str, dict
     """
     root = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     files = _files(folder)
-    contents = Manifest(kind, name, __version__, groups, files, "")
+    own = {path: _digest(_metadata(folder, found)) for path, found in by_group(groups, files).items() if path != "/"}
+    contents = Manifest(kind, name, __version__, groups, files, "", own)
     root["attributes"][MANIFEST] = {"format": FORMAT, **contents._asdict()}
     root["attributes"][MANIFEST]["sha256"] = _checksum(root, _metadata(folder, files))
     (folder / METADATA).write_text(json.dumps(root, indent=1), encoding="utf-8")
@@ -122,6 +129,66 @@ def check_complete(folder: Path) -> Manifest:
     return manifest
 
 
+def check_groups(folder: Path, groups: Sequence[str]) -> Manifest:
+    """The manifest of a store of which some groups are complete; nothing is asked of the others.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder written by `dynome.store.save`.
+    groups : sequence of str
+        Paths such as ``"/animal/session"``.
+
+    Raises
+    ------
+    StoreError
+        As `read_manifest`, if there is no such group, or with every file of theirs that is missing or of another size.
+    """
+    _, manifest = _read(folder)
+    if absent := [g for g in groups if g not in manifest.groups]:
+        raise StoreError(f"{folder} has no group {listed(absent)}, it has {listed(list(manifest.groups))}")
+    problems = Problems(f"{folder} is damaged in {listed(list(groups))}; restore it from a copy")
+    belonging = by_group(manifest.groups, manifest.files)
+    files = {f: size for group in groups for f, size in belonging[group].items()}
+    if outside := [f for f in files if PurePosixPath(f).is_absolute() or ".." in PurePosixPath(f).parts]:
+        raise StoreError(f"{folder} lists files outside itself ({listed(outside)}); do not trust this store")
+    present = {f: _size(folder / f) for f in files}
+    if missing := [f for f in files if present[f] is None]:
+        problems.add(f"{len(missing)} of {len(files)} files are missing or links: {listed(missing)}")
+    if wrong := [f for f, size in files.items() if present[f] not in (None, size)]:
+        problems.add(f"{len(wrong)} files have another size than when they were written: {listed(wrong)}")
+    problems.raise_if_any(StoreError)
+    metadata = _metadata(folder, files)
+    for group in groups:
+        own = {f: content for f, content in metadata.items() if f in belonging[group]}
+        if group in manifest.group_sha256 and _digest(own) != manifest.group_sha256[group]:
+            problems.add(f"metadata ({METADATA}) of {group} were changed after the store was written")
+    problems.raise_if_any(StoreError)
+    _check_chunks(files, metadata, problems)
+    problems.raise_if_any(StoreError)
+    return manifest
+
+
+def by_group(groups: Iterable[str], files: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """The files that belong to each group itself, not to a group below it."""
+    found: dict[str, dict[str, int]] = {group: {} for group in groups}
+    for name, size in files.items():
+        parent = PurePosixPath("/", name).parent
+        while str(parent) not in found and str(parent) != "/":
+            parent = parent.parent
+        found.setdefault(str(parent), {})[name] = size
+    return found
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a regular file; None for what is absent or no file."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
 def foreign_files(folder: Path) -> list[str]:
     """Files in a store's folder that `dynome.store.save` did not write."""
     return sorted({*_links(folder), *_files(folder)} - set(read_manifest(folder).files))
@@ -153,6 +220,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], Manifest]:
 
 
 def _parsed(raw: dict[str, Any]) -> Manifest:
+    raw = {"group_sha256": {}, **raw}  # which stores of earlier versions lack
     manifest = Manifest(**{field: raw[field] for field in Manifest._fields})
     if manifest.kind not in get_args(StoreKind):
         raise ValueError(f"unknown kind {manifest.kind!r}")
@@ -160,6 +228,8 @@ def _parsed(raw: dict[str, Any]) -> Manifest:
         raise ValueError("sizes of files must be integers")
     if not all(isinstance(names, dict) for names in manifest.groups.values()):
         raise ValueError("groups must name variables")
+    if not all(isinstance(checksum, str) for checksum in manifest.group_sha256.values()):
+        raise ValueError("checksums of groups must be strings")
     return manifest
 
 
@@ -190,20 +260,24 @@ def _links(folder: Path) -> list[str]:
     ]
 
 
-def _metadata(folder: Path, files: dict[str, int]) -> dict[str, bytes]:
+def _metadata(folder: Path, files: Mapping[str, int]) -> dict[str, bytes]:
     return {f: (folder / f).read_bytes() for f in sorted(files) if PurePosixPath(f).name == METADATA}
 
 
 def _checksum(root: dict[str, Any], metadata: dict[str, bytes]) -> str:
     attributes = root["attributes"]
     bare = {**root, "attributes": {**attributes, MANIFEST: {**attributes[MANIFEST], "sha256": ""}}}
-    digest = hashlib.sha256(json.dumps(bare, sort_keys=True).encode())
+    return _digest(metadata, json.dumps(bare, sort_keys=True).encode())
+
+
+def _digest(metadata: Mapping[str, bytes], first: bytes = b"") -> str:
+    digest = hashlib.sha256(first)
     for name, content in metadata.items():
         digest.update(f"\n{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 
-def _check_chunks(files: dict[str, int], metadata: dict[str, bytes], problems: Problems) -> None:
+def _check_chunks(files: Mapping[str, int], metadata: dict[str, bytes], problems: Problems) -> None:
     """Every chunk that the shape of an array asks for is a file, so that none is made up of fill values."""
     present = Counter((f + "/").rpartition("/c/")[0] for f in files if PurePosixPath(f).name != METADATA)
     for name, content in metadata.items():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import xarray as xr
 
 from dynome.errors import Problems, StoreError
 from dynome.store.classes import Storable, find
-from dynome.store.manifest import METADATA, Manifest, check_complete
+from dynome.store.manifest import METADATA, Manifest, check_complete, check_groups
 from dynome.store.variables import restored
 
 
@@ -50,6 +51,58 @@ def open(path: str | os.PathLike[str]) -> Any:
         return dataset
     (values,) = dataset.data_vars.values()
     return values.rename(manifest.name)
+
+
+def open_groups(path: str | os.PathLike[str], groups: Sequence[str]) -> xr.DataTree:
+    """Open some groups of a stored study, lazily, without looking at the others.
+
+    Parameters
+    ----------
+    path : path
+        A folder written by `save` from a DataTree.
+    groups : sequence of str
+        Paths such as ``"/animal/session"``. Groups above them are opened too, because they may hold coordinates.
+
+    Returns
+    -------
+    DataTree
+        As `open` gives it, with these groups alone.
+
+    Raises
+    ------
+    StoreError
+        If the store is missing or foreign, has no such group, or one of them is damaged. Damage elsewhere is no error.
+
+    Examples
+    --------
+    >>> import tempfile, dynome as dy
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> worms = dy.datasets.make_worm(n_animals=2, duration=10, random_state=0)
+    >>> path = dy.store.save(worms, folder.name + "/study.zarr")
+    >>> list(open_groups(path, ["/worm_2"]).children)
+    ['worm_2']
+    >>> folder.cleanup()
+    """
+    folder = Path(path).absolute()
+    wanted = with_parents(groups)
+    manifest = check_groups(folder, wanted)
+    if manifest.kind != "study":
+        raise StoreError(f"{folder} holds a {manifest.kind}, expected a study; open it with dynome.store.open")
+    try:
+        return _tree(folder, manifest._replace(groups={g: manifest.groups[g] for g in wanted}))
+    except StoreError:
+        raise
+    except Exception as error:  # Zarr raises whatever damaged metadata provoke
+        raise StoreError(f"{folder} is damaged and cannot be opened: {error}; restore it from a copy") from error
+
+
+def with_parents(groups: Sequence[str]) -> list[str]:
+    """Paths of groups, after those of all groups that they lie in."""
+    found = {"/": None}
+    for group in groups:
+        found |= dict.fromkeys(str(parent) for parent in reversed(PurePosixPath(group).parents))
+        found[group] = None
+    return list(found)
 
 
 def verify(path: str | os.PathLike[str]) -> None:
