@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from dynome import schema, store, study
+from dynome import datasets, interrupts, schema, store, study
 from dynome._version import __version__
 from dynome.cli import main
 
@@ -159,3 +160,55 @@ def test_an_interrupted_demo_leaves_nothing_half_written(tmp_path):
     assert process.returncode == 130, errors
     assert "interrupted" in errors
     assert list(Path(tmp_path, "out").iterdir()) == []
+
+
+class Interrupted:
+    """A file whose reading is interrupted by a signal."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __iter__(self):
+        return iter(())
+
+    def read(self, size=-1):
+        signal.raise_signal(self.number)
+        return ""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_that_a_parser_swallows_still_ends_in_its_exit_code(number, code, monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(datasets, "read_any", lambda path: pd.read_csv(Interrupted(number)))
+    try:
+        done = run("validate", "edges.csv")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.returncode == code, done.stderr
+    assert "nothing half-written is left" in done.stderr
+
+
+def test_a_job_that_ignores_interrupts_goes_on_ignoring_them(monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    monkeypatch.setattr(datasets, "read_any", lambda path: pd.read_csv(Interrupted(signal.SIGINT)))
+    try:
+        with pytest.raises(pd.errors.EmptyDataError):
+            run("validate", "edges.csv")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_work_that_catches_errors_can_ask_whether_it_was_interrupted():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with interrupts.noted() as came:
+            interrupts.check()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                interrupts.check()
+        assert came == [signal.SIGINT]
+        interrupts.check()
+    finally:
+        signal.signal(signal.SIGINT, before)
