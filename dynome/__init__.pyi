@@ -1,4 +1,5 @@
 from dynome import align as align
+from dynome import batch as batch
 from dynome import connectome as connectome
 from dynome import datasets as datasets
 from dynome import device as device
@@ -16,5 +17,6 @@ from dynome import study as study
 from dynome import testing as testing
 from dynome import units as units
 from dynome import viz as viz
+from dynome.citations.citing import cite as cite
 
 __version__: str

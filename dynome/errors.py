@@ -45,6 +45,14 @@ class NotFittedError(DynomeError, ValueError, AttributeError):
     """An estimator that was asked for results before `fit`."""
 
 
+class BatchError(DynomeError, RuntimeError):
+    """A batch that cannot go on: its output cannot be written or is in use, or its scheduler is gone."""
+
+
+class SessionError(DynomeError, RuntimeError):
+    """A session of a batch that failed; the message has the session and what went wrong."""
+
+
 class Problems:
     """A list of problems that is raised once.
 
