@@ -17,6 +17,8 @@ BUILT_IN = {
     "FetchError": OSError,
     "MissingExtraError": ImportError,
     "NotFittedError": AttributeError,
+    "BatchError": RuntimeError,
+    "SessionError": RuntimeError,
 }
 
 

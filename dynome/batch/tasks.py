@@ -191,7 +191,7 @@ def _beside(task: Task) -> dict[str, Any]:
         for dim, label in ((schema.ANIMAL, animal), (schema.SESSION, task.session)):
             if dim in table.dims:
                 table = table.isel({dim: (table[dim] == label).to_numpy()})
-        values["phenotype"] = table
+        values["phenotype"] = table.load()
     return {name: values[name] for name in task.given if name not in task.parameters}
 
 
