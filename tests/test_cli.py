@@ -162,24 +162,25 @@ def test_an_interrupted_demo_leaves_nothing_half_written(tmp_path):
     assert list(Path(tmp_path, "out").iterdir()) == []
 
 
-class Interrupted:
-    """A file whose reading is interrupted by a signal."""
+def interrupted_reader(number, *, swallows):
+    """A reader that is interrupted by a signal, as a parser in C may be, with or without an error of its own."""
 
-    def __init__(self, number):
-        self.number = number
+    def read(path):
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            if not swallows:
+                raise
+        raise pd.errors.ParserError("Calling read(nbytes) on source failed")
 
-    def __iter__(self):
-        return iter(())
-
-    def read(self, size=-1):
-        signal.raise_signal(self.number)
-        return ""
+    return read
 
 
+@pytest.mark.parametrize("swallows", [False, True])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_that_a_parser_swallows_still_ends_in_its_exit_code(number, code, monkeypatch):
+def test_a_signal_ends_in_its_exit_code_even_if_a_parser_swallows_it(number, code, swallows, monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr(datasets, "read_any", lambda path: pd.read_csv(Interrupted(number)))
+    monkeypatch.setattr(datasets, "read_any", interrupted_reader(number, swallows=swallows))
     try:
         done = run("validate", "edges.csv")
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -191,9 +192,9 @@ def test_an_interrupt_that_a_parser_swallows_still_ends_in_its_exit_code(number,
 
 def test_a_job_that_ignores_interrupts_goes_on_ignoring_them(monkeypatch):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    monkeypatch.setattr(datasets, "read_any", lambda path: pd.read_csv(Interrupted(signal.SIGINT)))
+    monkeypatch.setattr(datasets, "read_any", interrupted_reader(signal.SIGINT, swallows=True))
     try:
-        with pytest.raises(pd.errors.EmptyDataError):
+        with pytest.raises(pd.errors.ParserError):
             run("validate", "edges.csv")
     finally:
         signal.signal(signal.SIGINT, before)

@@ -13,6 +13,8 @@ from dynome.cli import demonstration, files, tables  # noqa: F401, they add thei
 from dynome.cli.application import app
 from dynome.errors import DynomeError
 
+INTERRUPTED = 128 + signal.SIGINT
+
 
 def main() -> NoReturn:
     """Run the command line; errors that dynome explains are told in plain words, without a traceback."""
@@ -20,10 +22,12 @@ def main() -> NoReturn:
         try:
             returned = app(standalone_mode=False)
             code = returned if isinstance(returned, int) else 0
+        except KeyboardInterrupt:
+            code = INTERRUPTED
         except Exception as error:
             # A library that reads in C may swallow the interrupt and raise an error of its own in its place.
-            code = _interrupted(came[0]) if came else _told(error)
-        except KeyboardInterrupt:
+            code = INTERRUPTED if came else _told(error)
+        if code == INTERRUPTED:  # typer gives it for a KeyboardInterrupt
             code = _interrupted(came[0] if came else signal.SIGINT)
     sys.exit(code)
 
@@ -40,7 +44,7 @@ def _told(error: Exception) -> int:
     if isinstance(error, DynomeError):
         told, code = str(error).replace("pass overwrite=True", "pass --overwrite"), 1
     elif isinstance(error, typer.Abort):
-        return _interrupted(signal.SIGINT)
+        return INTERRUPTED
     elif hasattr(error, "format_message"):  # a wrong call, which click words itself
         told, code = error.format_message(), 2
     else:
