@@ -23,6 +23,8 @@ from dynome.inference.generation.completion_checks import completion_scores as c
 from dynome.inference.generation.connectivity_gaussian import ConnectivityGaussian as ConnectivityGaussian
 from dynome.inference.generation.connectivity_vae import ConnectivityVAE as ConnectivityVAE
 from dynome.inference.generation.distribution_checks import compare_distributions as compare_distributions
+from dynome.inference.group.group_tests import group_test as group_test
+from dynome.inference.group.influences import leave_one_animal_out as leave_one_animal_out
 from dynome.inference.group.matched_sessions import match_sessions as match_sessions
 from dynome.inference.homology import homologue_contrast as homologue_contrast
 from dynome.inference.networks.attribution import edge_attribution as edge_attribution

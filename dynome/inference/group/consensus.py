@@ -64,9 +64,9 @@ def ready(row: Floats) -> Units:
     row : (n_unit, n_feature)
         NaN where missing.
     """
-    known = ~np.isnan(row).any(axis=0)
-    value = np.where(known, row, 0.0)
-    size = np.sqrt((value**2).sum(axis=1, keepdims=True) / max(int(known.sum()), 1))
+    known = np.asarray(~np.isnan(row).any(axis=0))
+    value: Floats = np.where(known, row, 0.0)
+    size: Floats = np.sqrt((value**2).sum(axis=1, keepdims=True) / max(int(known.sum()), 1))
     scaled: Floats = np.divide(value, size, out=np.zeros_like(value), where=size > 0)
     return Units(scaled, known.astype(np.float64))
 
