@@ -149,7 +149,7 @@ def test_a_flipped_bit_is_an_error_and_never_a_wrong_number(sound, tmp_path_fact
         return
     with pytest.raises(StoreError, match="is damaged; restore it from a copy"):
         store.verify(path)
-    with pytest.raises(Exception, match="checksum"):
+    with pytest.raises(Exception, match=r"checksum|is no chunk|its array has \d+ for it|bytes of text"):
         found.load()
 
 
@@ -300,14 +300,14 @@ HUGE = 10**15
         (
             "w1/s1/time",
             {"shape": [HUGE], "chunk": [HUGE]},
-            r"time claims 7.45e\+06 GiB, and a coordinate has at most 4",
+            r"a chunk of \[1000000000000000\] values claims more than 256 MiB",
         ),
         ("w1/s1/time", {"shape": [HUGE]}, r"w1/s1/time needs 250000000000000 chunks, found 1"),
         ("w1/s1/activity", {"shape": [HUGE, 3], "chunk": [1, 1]}, "activity needs 3000000000000000 chunks, found 1"),
         ("w1/s1/activity", {"shape": [5, 3]}, "activity needs 2 chunks, found 1"),
         ("w1/s1/activity", {"shape": [4]}, "zarr.json cannot be read"),
         ("w1/s1/activity", {"chunk": [0, 0]}, "zarr.json cannot be read"),
-        ("w1/s1/activity", {"shape": [-4, 3]}, "needs -1 chunks, found 1"),
+        ("w1/s1/activity", {"shape": [-4, 3]}, r"shape \[-4, 3\] in chunks of \[4, 3\]"),
         ("w1/s1/activity", {"shape": ["many", 3]}, "zarr.json cannot be read"),
         (
             "w1/s1/activity",

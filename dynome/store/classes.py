@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from importlib import import_module
+from inspect import isabstract
 from typing import Any, Self
 
 import xarray as xr
@@ -71,9 +72,9 @@ def find(path: str, base: type) -> Any:
     if module not in sys.modules and module.split(".")[0] == "dynome":
         try:
             import_module(module)
-        except ImportError as error:
+        except (ImportError, ValueError) as error:
             raise StoreError(f"the store names {path!r}, which this dynome does not have: {error}") from error
     found = getattr(sys.modules.get(module), name, None)
-    if not isinstance(found, type) or not issubclass(found, base):
+    if not isinstance(found, type) or not issubclass(found, base) or isabstract(found):
         raise StoreError(f"the store names {path!r}, which is no estimator known here; import its module first")
     return found

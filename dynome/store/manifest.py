@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, get_args
 
 from dynome._version import __version__
 from dynome.errors import Problems, StoreError, listed
+from dynome.store.chunks import by_array, lacking, layout_of
 
 FORMAT = 1
 METADATA = "zarr.json"
 MANIFEST = "dynome"
+MAX_METADATA = 2**27  # bytes of one file of metadata; a manifest of a million files has about so many
+_TRAILER = 4  # bytes of the CRC-32C that ends every chunk
 
 StoreKind = Literal["dataset", "dataarray", "study", "estimator"]
 
@@ -46,6 +47,9 @@ class Manifest(NamedTuple):
     group_sha256 : dict
         Path of each group, but for the root, to the checksum of its own metadata, so that one group can be opened
         without reading all others; empty in stores of earlier versions.
+    chunks : str
+        Checksum of the checksums that end the chunks, so that no chunk can take the place of another unnoticed; empty
+        in stores of earlier versions.
     """
 
     kind: StoreKind
@@ -55,6 +59,7 @@ class Manifest(NamedTuple):
     files: dict[str, int]
     sha256: str
     group_sha256: dict[str, str]
+    chunks: str = ""
 
 
 def seal(folder: Path, kind: StoreKind, name: str | None, groups: dict[str, dict[str, bool]]) -> None:
@@ -70,7 +75,7 @@ def seal(folder: Path, kind: StoreKind, name: str | None, groups: dict[str, dict
     root = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     files = _files(folder)
     own = {path: _digest(_metadata(folder, found)) for path, found in by_group(groups, files).items() if path != "/"}
-    contents = Manifest(kind, name, __version__, groups, files, "", own)
+    contents = Manifest(kind, name, __version__, groups, files, "", own, chunk_checksum(folder, files))
     root["attributes"][MANIFEST] = {"format": FORMAT, **contents._asdict()}
     root["attributes"][MANIFEST]["sha256"] = _checksum(root, _metadata(folder, files))
     (folder / METADATA).write_text(json.dumps(root, indent=1), encoding="utf-8")
@@ -106,11 +111,9 @@ def check_complete(folder: Path) -> Manifest:
         As `read_manifest`, or with every file that is missing, foreign or of another size.
     """
     root, manifest = _read(folder)
-    if outside := [f for f in manifest.files if PurePosixPath(f).is_absolute() or ".." in PurePosixPath(f).parts]:
-        raise StoreError(f"{folder} lists files outside itself ({listed(outside)}); do not trust this store")
     problems = Problems(f"{folder} is damaged; restore it from a copy")
-    if links := _links(folder):
-        problems.add(f"a store holds no links, found {listed(links)}")
+    if odd := _odd_files(folder):
+        problems.add(f"a store holds no links, found {listed(odd)} (links, pipes or devices)")
         problems.fail(StoreError)
     present = _files(folder)
     if missing := sorted(set(manifest.files) - set(present)):
@@ -150,8 +153,10 @@ def check_groups(folder: Path, groups: Sequence[str]) -> Manifest:
     problems = Problems(f"{folder} is damaged in {listed(list(groups))}; restore it from a copy")
     belonging = by_group(manifest.groups, manifest.files)
     files = {f: size for group in groups for f, size in belonging[group].items()}
-    if outside := [f for f in files if PurePosixPath(f).is_absolute() or ".." in PurePosixPath(f).parts]:
-        raise StoreError(f"{folder} lists files outside itself ({listed(outside)}); do not trust this store")
+    around = {folder / parent for f in files for parent in PurePosixPath(f).parents}
+    if links := sorted(str(p.relative_to(folder)) for p in around - {folder} if p.is_symlink()):
+        problems.add(f"a store holds no links, found {listed(links)}")
+        problems.fail(StoreError)
     present = {f: _size(folder / f) for f in files}
     if missing := [f for f in files if present[f] is None]:
         problems.add(f"{len(missing)} of {len(files)} files are missing or links: {listed(missing)}")
@@ -191,7 +196,26 @@ def _size(path: Path) -> int | None:
 
 def foreign_files(folder: Path) -> list[str]:
     """Files in a store's folder that `dynome.store.save` did not write."""
-    return sorted({*_links(folder), *_files(folder)} - set(read_manifest(folder).files))
+    return sorted({*_odd_files(folder), *_files(folder)} - set(read_manifest(folder).files))
+
+
+def chunk_checksum(folder: Path, files: Mapping[str, int]) -> str:
+    """Checksum of the names and the last bytes of all chunks, which are their own checksums.
+
+    Parameters
+    ----------
+    folder : Path
+        A store.
+    files : dict
+        As in `Manifest`.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        if PurePosixPath(name).name != METADATA:
+            with (folder / name).open("rb") as chunk:
+                chunk.seek(max(0, files[name] - _TRAILER))
+                digest.update(f"\n{name}\n".encode() + chunk.read(_TRAILER))
+    return digest.hexdigest()
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], Manifest]:
@@ -200,6 +224,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], Manifest]:
     if not folder.is_dir():
         raise StoreError(f"{folder} is not a folder")
     try:
+        _check_plain(folder / METADATA)
         root = json.loads((folder / METADATA).read_text(encoding="utf-8"))
         raw = root.get("attributes", {}).get(MANIFEST)
         if raw is not None and int(raw["format"]) > FORMAT:
@@ -210,7 +235,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], Manifest]:
         pass
     except StoreError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError) as error:
         told = f"{type(error).__name__}: {error}"
         raise StoreError(f"{folder / METADATA} is damaged ({told}); restore the store from a copy") from error
     raise StoreError(
@@ -220,17 +245,32 @@ def _read(folder: Path) -> tuple[dict[str, Any], Manifest]:
 
 
 def _parsed(raw: dict[str, Any]) -> Manifest:
-    raw = {"group_sha256": {}, **raw}  # which stores of earlier versions lack
+    raw = {"group_sha256": {}, "chunks": "", **raw}  # which stores of earlier versions lack
     manifest = Manifest(**{field: raw[field] for field in Manifest._fields})
     if manifest.kind not in get_args(StoreKind):
         raise ValueError(f"unknown kind {manifest.kind!r}")
-    if not all(isinstance(size, int) for size in manifest.files.values()):
+    if not all(type(size) is int and size >= 0 for size in manifest.files.values()):
         raise ValueError("sizes of files must be integers")
     if not all(isinstance(names, dict) for names in manifest.groups.values()):
         raise ValueError("groups must name variables")
+    if not all(type(is_coord) is bool for names in manifest.groups.values() for is_coord in names.values()):
+        raise ValueError("groups must say of each variable whether it is a coordinate")
+    if not all(isinstance(text, str) for text in (manifest.name or "", manifest.sha256, manifest.chunks)):
+        raise ValueError("names and checksums must be text")
     if not all(isinstance(checksum, str) for checksum in manifest.group_sha256.values()):
         raise ValueError("checksums of groups must be strings")
+    if outside := [f for f in manifest.files if PurePosixPath(f).is_absolute() or ".." in PurePosixPath(f).parts]:
+        raise StoreError(f"the store lists files outside itself ({listed(outside)}); do not trust this store")
     return manifest
+
+
+def _check_plain(path: Path) -> None:
+    """Refuse a link, which may lead anywhere, a pipe, which never ends, and what is larger than metadata are."""
+    status = path.lstat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)) or status.st_size > MAX_METADATA:
+        raise StoreError(
+            f"{path} is a link or a pipe, or has more than {MAX_METADATA >> 20} MiB; do not trust this store"
+        )
 
 
 def _left_over(folder: Path) -> str:
@@ -251,17 +291,23 @@ def _files(folder: Path) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _links(folder: Path) -> list[str]:
+def _odd_files(folder: Path) -> list[str]:
+    """Everything but plain files and folders: links lead out of the folder, and reading a pipe never ends."""
     return [
-        Path(parent, name).relative_to(folder).as_posix()
+        path.relative_to(folder).as_posix()
         for parent, folders, names in os.walk(folder)
-        for name in (*folders, *names)
-        if Path(parent, name).is_symlink()
+        for path in (Path(parent, name) for name in (*folders, *names))
+        if not (stat.S_ISREG(mode := path.lstat().st_mode) or stat.S_ISDIR(mode))
     ]
 
 
 def _metadata(folder: Path, files: Mapping[str, int]) -> dict[str, bytes]:
-    return {f: (folder / f).read_bytes() for f in sorted(files) if PurePosixPath(f).name == METADATA}
+    names = sorted(f for f in files if PurePosixPath(f).name == METADATA)
+    if long := [f for f in names if files[f] > MAX_METADATA]:
+        raise StoreError(
+            f"{folder}: metadata have at most {MAX_METADATA >> 20} MiB a file, found more in {listed(long)}"
+        )
+    return {f: (folder / f).read_bytes() for f in names}
 
 
 def _checksum(root: dict[str, Any], metadata: dict[str, bytes]) -> str:
@@ -278,18 +324,17 @@ def _digest(metadata: Mapping[str, bytes], first: bytes = b"") -> str:
 
 
 def _check_chunks(files: Mapping[str, int], metadata: dict[str, bytes], problems: Problems) -> None:
-    """Every chunk that the shape of an array asks for is a file, so that none is made up of fill values."""
-    present = Counter((f + "/").rpartition("/c/")[0] for f in files if PurePosixPath(f).name != METADATA)
+    """Arrays are those that dynome writes, and every chunk that a shape asks for is there: none is made up by Zarr."""
+    places = by_array(files)
     for name, content in metadata.items():
+        array = str(PurePosixPath(name).parent)
         try:
             node = json.loads(content)
             if node["node_type"] != "array":
                 continue
-            chunks = node["chunk_grid"]["configuration"]["chunk_shape"]
-            expected = math.prod(-(-int(n) // int(c)) for n, c in zip(node["shape"], chunks, strict=True))
-        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
+            wrong = lacking(layout_of(node), places.get(array, []))
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             problems.add(f"{name} cannot be read: {error}")
             continue
-        array = str(PurePosixPath(name).parent)
-        if present[array] != expected:
-            problems.add(f"{array} needs {expected} chunks, found {present[array]}")
+        if wrong:
+            problems.add(f"{array} {wrong}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,7 +12,7 @@ import xarray as xr
 
 from dynome.errors import Problems, StoreError
 from dynome.store.classes import Storable, find
-from dynome.store.manifest import METADATA, Manifest, check_complete, check_groups
+from dynome.store.manifest import METADATA, Manifest, check_complete, check_groups, chunk_checksum
 from dynome.store.variables import restored
 
 
@@ -37,11 +37,15 @@ def open(path: str | os.PathLike[str]) -> Any:
     folder = Path(path).absolute()
     manifest = check_complete(folder)
     try:
-        tree = _tree(folder, manifest)
+        return _restored(_tree(folder, manifest), manifest)
     except StoreError:
         raise
     except Exception as error:  # Zarr raises whatever damaged metadata provoke
         raise StoreError(f"{folder} is damaged and cannot be opened: {error}; restore it from a copy") from error
+
+
+def _restored(tree: xr.DataTree, manifest: Manifest) -> Any:
+    """The object that was taken apart into a tree."""
     if manifest.kind == "estimator":
         return find(str(manifest.name), Storable).from_tree(tree)
     if manifest.kind == "study":
@@ -119,24 +123,39 @@ def verify(path: str | os.PathLike[str]) -> None:
         If anything is missing or damaged.
     """
     folder = Path(path).absolute()
-    check_complete(folder)
+    manifest = check_complete(folder)
+    problems = Problems(f"{folder} is damaged; restore it from a copy")
+    if manifest.chunks and chunk_checksum(folder, manifest.files) != manifest.chunks:
+        problems.add("chunks are not those that were written: some are damaged, exchanged or replaced")
+    try:
+        arrays = list(_arrays(folder))
+    except Exception as error:  # whatever Zarr raises on damaged metadata
+        problems.add(f"the arrays cannot be listed: {error}")
+        problems.fail(StoreError)
+    for name, array in arrays:
+        try:
+            for corner in product(*(range(0, n, c) for n, c in zip(array.shape, array.chunks, strict=True))):
+                array[tuple(slice(a, a + c) for a, c in zip(corner, array.chunks, strict=True))]
+        except Exception as error:  # whatever a codec raises on damaged bytes
+            problems.add(f"{name}: {error}")
+    problems.raise_if_any(StoreError)
+
+
+def _arrays(folder: Path) -> Iterator[tuple[str, Any]]:
     import zarr
 
-    problems = Problems(f"{folder} is damaged; restore it from a copy")
-    for name, array in zarr.open_group(folder, mode="r", use_consolidated=False).members(max_depth=None):
-        if isinstance(array, zarr.Array):
-            try:
-                for corner in product(*(range(0, n, c) for n, c in zip(array.shape, array.chunks, strict=True))):
-                    array[tuple(slice(a, a + c) for a, c in zip(corner, array.chunks, strict=True))]
-            except Exception as error:  # whatever a codec raises on damaged bytes
-                problems.add(f"{name}: {error}")
-    problems.raise_if_any(StoreError)
+    from dynome.store.guard import guarded
+
+    group = zarr.open_group(guarded(folder), mode="r", use_consolidated=False)
+    return ((name, array) for name, array in group.members(max_depth=None) if isinstance(array, zarr.Array))
 
 
 def _tree(folder: Path, manifest: Manifest) -> xr.DataTree:
     import zarr
 
-    root: Any = zarr.open_group(folder, mode="r", use_consolidated=False)
+    from dynome.store.guard import guarded
+
+    root: Any = zarr.open_group(guarded(folder), mode="r", use_consolidated=False)
     written = (folder / METADATA).stat().st_mtime_ns
     groups = {
         path: restored(root if path == "/" else root[path[1:]], names, f"{folder}{path}", f"{written:x}")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dynome import labels
 from dynome.errors import Problems, StoreError, listed
 from dynome.schema.parts import plain_attribute
+from dynome.store.chunks import WIDTH
 from dynome.store.manifest import MANIFEST, METADATA
 
 CHUNK_BYTES = 32 * 2**20
@@ -28,7 +29,7 @@ TABLE_REPEATS = 4  # how often a label must occur, on average, for a table to pa
 COORDS_IN_MEMORY = 1_000_000  # values; longer coordinates stay lazy, unless they index a dim
 EAGER_BYTES = 4 * 2**30
 
-_WIDTH, _TABLE = "dynome_string_width", "dynome_string_table"
+_WIDTH, _TABLE = WIDTH, "dynome_string_table"
 # Read by xarray's Zarr backend, so that they would not come back, or break the reading.
 _RESERVED = frozenset({MANIFEST, _WIDTH, _TABLE, "coordinates", "_FillValue", "_Encoding"})
 _NUMBERS = "?bBhHiIlLqQefdFD"
@@ -115,8 +116,17 @@ def encoding(dataset: xr.Dataset) -> dict[Hashable, dict[str, Any]]:
         if variable.dtype.kind in "fc":
             chosen[name]["_FillValue"] = None
         if variable.ndim:
-            chosen[name]["chunks"] = chunk_shape(variable.dims, variable.shape, variable.dtype.itemsize)
+            chosen[name]["chunks"] = chunk_shape(variable.dims, variable.shape, _bytes_each(dataset, name))
     return chosen
+
+
+def _bytes_each(dataset: xr.Dataset, name: Hashable) -> int:
+    """Bytes of one value in a chunk; the most it may take for text, of which a table's codes know the width."""
+    variable = dataset[name].variable
+    if variable.dtype.kind != "T":
+        return int(variable.dtype.itemsize)
+    own = (v for n, v in dataset.variables.items() if n == name or v.attrs.get(_TABLE) == name)
+    return 4 + 4 * max(int(v.attrs.get(_WIDTH, 1)) for v in own)
 
 
 def chunk_shape(dims: tuple[Hashable, ...], shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

@@ -137,9 +137,14 @@ def _beside(final: Path) -> Iterator[Path]:
 def _move(partial: Path, final: Path, overwrite: bool) -> None:
     """Give `partial` its final name; what another process put there meanwhile counts as what was there before."""
     _check_destination(final, overwrite)
-    if not os.path.lexists(final):
-        partial.rename(final)
-        return
+    try:
+        if not os.path.lexists(final):
+            partial.rename(final)
+            return
+    except OSError:
+        _check_destination(final, overwrite)  # another process was quicker by a moment
+        if not os.path.lexists(final):
+            raise
     former = final.parent / f".{final.name}.{uuid.uuid4().hex[:8]}.former"
     try:
         final.rename(former)
