@@ -95,7 +95,7 @@ def planned(
         )
     seed = former["random_state"] if former and random_state is None else seeds.resolve(random_state)
     everything = session_names(stored)
-    chosen = _chosen(everything, only)
+    chosen = chosen_sessions(everything, only)
     given = names_given(func)
     constant = {"function": checksum_of_function(func), "parameters": checksum_of_parameters(parameters)}
     for name, group in (("connectome", schema.CONNECTOME), ("phenotype", schema.PHENOTYPE)):
@@ -131,7 +131,7 @@ def _state(record: Record | None, key: str, folder: Path) -> State:
     return "done" if (folder / "sessions" / record.store / METADATA).is_file() else "missing"
 
 
-def _chosen(everything: Sequence[str], only: Sequence[str] | str | None) -> list[str]:
+def chosen_sessions(everything: Sequence[str], only: Sequence[str] | str | None) -> list[str]:
     if only is None:
         return list(everything)
     patterns = [only] if isinstance(only, str) else list(only)

@@ -80,7 +80,7 @@ def local_cluster(n_workers: int, memory: int | None = None) -> Iterator[Any]:
     with (
         dask.config.set(quiet),
         start.LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=limit, dashboard_address=None,
+            n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=limit, dashboard_address="127.0.0.1:0",
             silence_logs=50,
         ) as cluster,
         start.Client(cluster) as client,
