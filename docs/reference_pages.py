@@ -14,9 +14,10 @@ from typing import Any
 
 AREAS = ("connectome", "dynamics", "inference", "datasets", "viz", "pipelines")
 FLOORS = (
-    *("schema", "study", "store", "report"),
+    *("schema", "study", "store", "batch", "report"),
     *("estimator", "align", "testing", "errors", "units", "seeds", "progress", "device"),
 )
+FUNCTIONS = ("cite",)
 
 
 def write_reference(folder: Path) -> None:
@@ -94,5 +95,6 @@ def _index(modules: dict[str, ModuleType]) -> str:
     return (
         "# Reference\n\nEvery public name. `import dynome as dy` loads a module when it is first touched.\n\n"
         f"## Areas\n\n{table(AREAS)}\n\n## What the areas share\n\n{table(FLOORS)}\n\n"
+        f"## Functions\n\n{_summary(import_module('dynome'), [*FUNCTIONS])}\n\n"
         "```{toctree}\n:hidden:\n\n" + "\n".join((*AREAS, *FLOORS)) + "\n```\n"
     )

@@ -42,7 +42,8 @@ class Estimator(BaseEstimator, Storable):  # type: ignore[misc]
     missing_data : {"mask", "drop", "raise"}
         What `fit` does with NaN.
     results_ : Dataset or DataTree
-        Everything fitted. Its attrs hold ``converged n_iter seconds device dtype random_state dynome_version``.
+        Everything fitted. Its attrs hold ``estimator``, the name of the class, and
+        ``converged n_iter seconds device dtype random_state dynome_version``.
     """
 
     missing_data: ClassVar[MissingData]
@@ -126,6 +127,7 @@ class Estimator(BaseEstimator, Storable):  # type: ignore[misc]
     ) -> Self:
         """Stamp the results and keep them; `started` is ``time.perf_counter()`` at the start of `fit`."""
         results.attrs.update(
+            estimator=type(self).__name__,
             converged=int(converged),
             n_iter=int(n_iter),
             seconds=round(time.perf_counter() - started, 6),

@@ -157,7 +157,7 @@ def make_biclusters(
     data = data.assign(_dynamics(linear, np.concatenate(states).reshape(shape), dwells, data))
     if spread is not None:
         data["true_dispersion"] = (NODE, np.full(cluster.size, float(spread)), {"units": "1"})
-    data.attrs |= {"random_state": seed, "dwell": float(dwell)}
+    data.attrs |= {"name": "make_biclusters", "random_state": seed, "dwell": float(dwell)}
     return data
 
 

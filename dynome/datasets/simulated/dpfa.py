@@ -105,7 +105,7 @@ def make_dpfa(
     mean = truth.mean_of(predictor, "poisson")
     y = truth.with_gaps(rng, truth.draw_observations(rng, mean, "poisson", 1.0), missing)
     data = labelled(y, mean, cluster, bias, loading, latent, (n_times,), "poisson", _bin)
-    data.attrs |= {"random_state": seed}
+    data.attrs |= {"name": "make_dpfa", "random_state": seed}
     return data
 
 

@@ -180,7 +180,8 @@ def make_switching_glm(
                 f"strength (it was {factor:g}), a lower bias, or a link with an upper limit"
             )
     data = _labelled(truth, y, state, observation, n_states, n_nodes)
-    data.attrs |= {"observation": observation, "link": chosen, "decay": float(decay), "strength": factor}
+    data.attrs |= {"name": "make_switching_glm", "observation": observation, "link": chosen}
+    data.attrs |= {"decay": float(decay), "strength": factor}
     data.attrs |= {"dwell_phases": dwell_phases, "bin_width": _bin, "random_state": seed, "node_kind": "neuron"}
     if not state_bias:
         data["bias"] = data.bias.isel({STATE: 0}, drop=True)

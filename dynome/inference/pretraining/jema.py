@@ -6,7 +6,7 @@ window (spatial terms), and with the help of a window before and one after it (t
 
 References
 ----------
-.. [1] Choi, Kim, Bae & Lee (2024), arXiv:2403.06432.
+.. [1] Choi, Lee, Kim & Lee (2024), arXiv:2403.06432.
 .. [2] Assran et al. (2023), CVPR, arXiv:2301.08243: targets that are embeddings.
 """
 

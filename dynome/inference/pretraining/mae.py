@@ -6,7 +6,7 @@ read do not say.
 
 References
 ----------
-.. [1] Choi, Kim & Lee (2023), arXiv:2312.01994.
+.. [1] Choi, Keum, Yun, Kim & Lee (2023), arXiv:2312.01994.
 """
 
 from __future__ import annotations

@@ -129,8 +129,8 @@ class GraphMaskedAutoencoder(GraphEstimator):
 
     References
     ----------
-    .. [1] Choi, Kim, Bae & Lee (2024), arXiv:2403.06432.
-    .. [2] Choi, Kim & Lee (2023), arXiv:2312.01994.
+    .. [1] Choi, Lee, Kim & Lee (2024), arXiv:2403.06432.
+    .. [2] Choi, Keum, Yun, Kim & Lee (2023), arXiv:2312.01994.
     .. [3] Hou et al. (2022), KDD, arXiv:2205.10803.
 
     Examples
