@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dynome import labels
 from dynome.errors import listed
+from dynome.inference.group.members import unordered
 from dynome.schema import NODE, PAIR, SESSION, SOURCE, STATE, TARGET, TIME
 
 Floats = NDArray[np.float64]
@@ -79,7 +80,7 @@ def _canonical(data: xr.Dataset) -> xr.Dataset:
     if PAIR not in data.dims or not {SOURCE, TARGET} <= {*data.coords} or data[SOURCE].dims != (PAIR,):
         return data
     ends = [labels.as_labels(data[end].to_numpy()) for end in (SOURCE, TARGET)]
-    low, high = np.minimum(*ends), np.maximum(*ends)
+    low, high = unordered(*ends)
     names = np.char.add(np.char.add(low, "|"), high)
     return data.assign_coords({PAIR: names, SOURCE: (PAIR, low), TARGET: (PAIR, high)})
 

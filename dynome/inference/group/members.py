@@ -208,7 +208,7 @@ def _flat(variable: xr.DataArray, dim: str, groups: dict[str, str] | None) -> _F
     if groups is not None:
         ends = [np.array([groups.get(name, "") for name in end.tolist()], dtype=np.str_) for end in ends]
     if PAIR in rest and groups is None:
-        ends = [np.minimum(*ends), np.maximum(*ends)]
+        ends = list(unordered(*ends))
     others = [np.char.add(f"\0{d}=", _labels_at(array, d, place[d])) for d in rest if d not in _PLACES]
     told = np.full(array[0].size, str(variable.name), dtype=np.str_)
     for other in others:
@@ -217,6 +217,17 @@ def _flat(variable: xr.DataArray, dim: str, groups: dict[str, str] | None) -> _F
     values = array.to_numpy().reshape(array.shape[0], -1).astype(np.float64)
     flat = _Flat(values, ends[0], second, told, PAIR in rest)
     return flat if groups is None else _averaged(flat)
+
+
+def unordered(first: labels.StrArray, second: labels.StrArray) -> tuple[labels.StrArray, labels.StrArray]:
+    """Both ends of pairs without an order, the one that comes first in the alphabet first.
+
+    Parameters
+    ----------
+    first, second : (n,)
+    """
+    turn = first > second
+    return np.where(turn, second, first), np.where(turn, first, second)
 
 
 def _labels_at(array: xr.DataArray, name: str, place: Ints) -> labels.StrArray:
@@ -231,7 +242,7 @@ def _averaged(flat: _Flat) -> _Flat:
     """Features with equal labels averaged; NaN does not count, nor do nodes without a group."""
     ends = (flat.first, flat.second)
     if flat.pair:
-        ends = (np.minimum(*ends), np.maximum(*ends))
+        ends = unordered(*ends)
     keep = (flat.first != "") & ((flat.second != "") | (not flat.second.astype(bool).any()))
     table = np.rec.fromarrays([end[keep] for end in (*ends, flat.rest)])
     distinct, inverse = np.unique(table, return_inverse=True)
