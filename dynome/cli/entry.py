@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 
 from dynome import interrupts
-from dynome.cli import demonstration, files, tables  # noqa: F401, they add their commands
+from dynome.cli import analysis, demonstration, files, tables  # noqa: F401, they add their commands
 from dynome.cli.application import app
 from dynome.errors import DynomeError
 
