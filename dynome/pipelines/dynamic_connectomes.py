@@ -7,18 +7,14 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from dynome import dynamics, schema
-from dynome.errors import InputError
+from dynome import dynamics
 from dynome.pipelines.session_inputs import (
     Auto,
-    in_bins,
-    on_even_clock,
-    stretches,
+    continuous_activity,
+    longest_stretch,
     unsuitable,
-    usable_nodes,
-    variable_of,
 )
-from dynome.schema import ACTIVITY, NODE, SPIKE_COUNT, TIME
+from dynome.schema import NODE, TIME
 
 _LEAST_WINDOWS = 8  # of one stretch, below which a course over time says nothing
 _SMOOTH, _WINDOW = 1.0, 4.0  # seconds, of fast recordings
@@ -96,7 +92,7 @@ def dynamic_connectome(
     >>> found.sizes["component"], int(found.motifs_above_chance)
     (2, 2)
     """
-    rec = _continuous(recording, spike_bin)
+    rec = continuous_activity(recording, spike_bin)
     step = dynamics.sampling_interval(rec)
     model = dynamics.DynamicConnectome(
         rank,
@@ -127,26 +123,11 @@ def why_no_dynamic_connectome(recording: xr.Dataset, _connectome: xr.Dataset | N
     """
     if reason := unsuitable(recording, 2 * _LEAST_WINDOWS):
         return reason
-    step = float(np.median(np.diff(recording[TIME].to_numpy())))
-    longest = int(np.diff(stretches(recording, by_trial=False)).max()) * step
+    longest, step = longest_stretch(recording)
     needed = _LEAST_WINDOWS * max(_WINDOW, _WINDOW_BINS * step)
     if longest < needed:
         return f"has no stretch without gaps of {needed:g} s (the longest is {longest:.3g} s)"
     return ""
-
-
-def _continuous(recording: xr.Dataset, spike_bin: float) -> xr.Dataset:
-    """Activity on an even clock; spikes as rates."""
-    variable = ACTIVITY if ACTIVITY in recording.data_vars else variable_of(recording)
-    if not variable:
-        raise InputError("expected a variable activity or spike_count, found neither")
-    rec = usable_nodes(recording, variable)
-    if variable == SPIKE_COUNT:
-        width = max(spike_bin, dynamics.sampling_interval(rec))
-        rec = in_bins(rec.drop_vars(schema.TRIAL, errors="ignore"), width)
-        rate = rec[SPIKE_COUNT] / dynamics.sampling_interval(rec)
-        rec = rec.drop_vars(SPIKE_COUNT).assign({ACTIVITY: rate.assign_attrs(units="Hz", long_name="rate")})
-    return on_even_clock(rec)
 
 
 def _as_animal(rec: xr.Dataset, session: str) -> xr.Dataset:

@@ -7,12 +7,19 @@ that says why it does not apply; then a line in ``METHODS``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import xarray as xr
 
 from dynome.estimator import Estimator
+from dynome.pipelines.biclusterings import bicluster, why_no_biclustering
 from dynome.pipelines.dynamic_connectomes import dynamic_connectome, why_no_dynamic_connectome
+from dynome.pipelines.forecasts import connectome_forecast, why_no_connectome_forecast
+from dynome.pipelines.self_supervision import (
+    masked_autoencoder,
+    pretrain_masked_autoencoder,
+    why_no_masked_autoencoder,
+)
 from dynome.pipelines.switching_glms import switching_glm, why_no_switching_glm
 
 Prepare = Callable[[str, Mapping[str, Any], int], Estimator]
@@ -49,7 +56,7 @@ class Method(NamedTuple):
     function: Callable[..., Any]
     applies: Callable[[xr.Dataset, xr.Dataset | None], str]
     prepare: Prepare | None = None
-    group: str = ""
+    group: Literal["components", "states", "clusters", ""] = ""
     summary: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
 
@@ -74,6 +81,31 @@ METHODS: dict[str, Method] = {
             group="states",
             summary=("score", "gain_of_states", "mean_dwell"),
             references=("arXiv:2310.15263", "doi:10.1162/NECO_a_00118"),
+        ),
+        Method(
+            "biclustering",
+            "clusters of nodes and states of bins, from short chains",
+            bicluster,
+            why_no_biclustering,
+            group="clusters",
+            summary=("n_clusters", "n_states", "cluster_agreement_between_chains", "worst_r_hat", "gain_over_rates"),
+            references=("arXiv:2309.02213",),
+        ),
+        Method(
+            "connectome-gnn",
+            "forecasts along the connectome, beside models without it and rewired connectomes",
+            connectome_forecast,
+            why_no_connectome_forecast,
+            summary=("mean_skill", "mean_skill_ridge", "gain_over_ridge", "gain_of_wiring"),
+        ),
+        Method(
+            "masked-autoencoder",
+            "embeddings by a network that was pretrained on all sessions",
+            masked_autoencoder,
+            why_no_masked_autoencoder,
+            prepare=pretrain_masked_autoencoder,
+            summary=("score", "change"),
+            references=("arXiv:2403.06432",),
         ),
     )
 }

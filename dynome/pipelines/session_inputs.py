@@ -159,6 +159,36 @@ def in_bins(recording: xr.Dataset, width: float) -> xr.Dataset:
     return out.assign_coords({TIME: (TIME, middle, recording[TIME].attrs)})
 
 
+def binned(recording: xr.Dataset, bin_width: float | Auto, spike_bin: float) -> tuple[xr.Dataset, str]:
+    """A recording in memory in bins of a chosen width, and the variable that is analysed.
+
+    Parameters
+    ----------
+    recording : Dataset
+        One session. Spike counts are taken where there are any, else activity, on an even clock.
+    bin_width : float or "auto"
+        Seconds; ``"auto"`` is the recording's own interval, and at least `spike_bin` for spike counts.
+    spike_bin : float
+        Seconds.
+
+    Raises
+    ------
+    InputError
+        If `bin_width` is no width, or less than two nodes vary.
+    """
+    variable = variable_of(recording)
+    rec = usable_nodes(recording, variable)
+    step = dynamics.sampling_interval(rec)
+    if bin_width == "auto":
+        bin_width = max(spike_bin, step) if variable == SPIKE_COUNT else step
+    width = float(bin_width)
+    if not (np.isfinite(width) and width > 0):
+        raise InputError(f'bin_width must be a positive number of seconds or "auto", got {bin_width!r}')
+    rec = in_bins(on_even_clock(rec) if variable == ACTIVITY else rec, width)
+    varies = rec[variable].max(TIME) > rec[variable].min(TIME)
+    return rec.isel({NODE: varies.to_numpy()}), variable
+
+
 def chosen_nodes(recording: xr.Dataset, variable: str, most: int, named: tuple[str, ...] | list[str]) -> xr.Dataset:
     """At most so many nodes, the same ones in every session as far as it has them.
 
@@ -193,6 +223,51 @@ def chosen_nodes(recording: xr.Dataset, variable: str, most: int, named: tuple[s
         place = np.sort(np.array(sorted(range(labels.size), key=drawn.__getitem__)[:most]))
     left = int(recording.attrs.get("nodes_left_out", 0)) + labels.size - place.size
     return recording.isel({NODE: place}).assign_attrs(nodes_left_out=left)
+
+
+def longest_stretch(recording: xr.Dataset) -> tuple[float, float]:
+    """Seconds of the longest stretch without a gap, trials or not, and seconds of a sample.
+
+    Parameters
+    ----------
+    recording : Dataset
+        With a clock in seconds; its values are not looked at.
+    """
+    step = float(np.median(np.diff(recording[TIME].to_numpy())))
+    return int(np.diff(stretches(recording, by_trial=False)).max()) * step, step
+
+
+def continuous_activity(recording: xr.Dataset, spike_bin: float) -> xr.Dataset:
+    """Activity on an even clock, of spikes their rates.
+
+    Parameters
+    ----------
+    recording : Dataset
+        One session. Activity is taken where there is any, else spike counts.
+    spike_bin : float
+        Seconds of the bins in which spikes become rates (Hz).
+
+    Returns
+    -------
+    Dataset
+        ``activity (time, node)`` of the nodes that `usable_nodes` keeps, and what else there is along time.
+
+    Raises
+    ------
+    InputError
+        If there is neither, or `spike_bin` is no width.
+    """
+    variable = ACTIVITY if ACTIVITY in recording.data_vars else variable_of(recording)
+    if not variable:
+        raise InputError("expected a variable activity or spike_count, found neither")
+    if not (np.isfinite(spike_bin) and spike_bin > 0):
+        raise InputError(f"spike_bin must be a positive number of seconds, got {spike_bin!r}")
+    rec = usable_nodes(recording, variable)
+    if variable == SPIKE_COUNT:
+        rec = in_bins(rec.drop_vars(TRIAL, errors="ignore"), spike_bin)
+        rate = rec[SPIKE_COUNT] / dynamics.sampling_interval(rec)
+        rec = rec.drop_vars(SPIKE_COUNT).assign({ACTIVITY: rate.assign_attrs(units="Hz", long_name="rate")})
+    return on_even_clock(rec)
 
 
 def wiring_of(connectome: xr.Dataset | None, recording: xr.Dataset) -> xr.Dataset | None:

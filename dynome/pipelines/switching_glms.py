@@ -12,16 +12,13 @@ from dynome import dynamics
 from dynome.errors import InputError
 from dynome.pipelines.session_inputs import (
     Auto,
+    binned,
     chosen_nodes,
-    in_bins,
-    on_even_clock,
     stretches,
     unsuitable,
-    usable_nodes,
-    variable_of,
     wiring_of,
 )
-from dynome.schema import ACTIVITY, NODE, SPIKE_COUNT, TIME
+from dynome.schema import ACTIVITY, NODE, TIME
 
 _LEAST_BINS = 200
 _BINS_A_NODE = 10  # fewer bins for each node cannot tell its couplings
@@ -114,14 +111,16 @@ def switching_glm(
     Examples
     --------
     >>> from dynome.datasets import make_spikes
-    >>> spikes = make_spikes(n_nodes=6, duration=20.0, random_state=0)
+    >>> spikes = make_spikes(n_nodes=6, n_time=2000, random_state=0)["animal_1"].to_dataset()
     >>> found = switching_glm(spikes, n_restarts=1, max_iter=10, tol=1e-3)
-    >>> found.coupling.dims, bool(found.score > found.score_one_state - 1)
+    >>> found.coupling.dims, bool(found.gain_of_states == found.score - found.score_one_state)
     (('state', 'target', 'source'), True)
     """
     if not 0 <= held_out < 1:
         raise InputError(f"held_out must be a share from 0 to below 1, got {held_out!r}")
-    rec, variable = _binned(recording, bin_width)
+    if reason := unsuitable(recording, _LEAST_BINS):
+        raise InputError(f"no switching GLM can be fitted: the session {reason}")
+    rec, variable = binned(recording, bin_width, _SPIKE_BIN)
     rec = chosen_nodes(rec, variable, _most_nodes(rec, max_nodes), nodes)
     parts = _parts(rec, held_out)
     if variable == ACTIVITY:
@@ -160,20 +159,6 @@ def why_no_switching_glm(recording: xr.Dataset, _connectome: xr.Dataset | None =
         A help, not a need.
     """
     return unsuitable(recording, _LEAST_BINS)
-
-
-def _binned(recording: xr.Dataset, bin_width: float | Auto) -> tuple[xr.Dataset, str]:
-    variable = variable_of(recording)
-    if reason := unsuitable(recording, _LEAST_BINS):
-        raise InputError(f"no switching GLM can be fitted: the session {reason}")
-    rec = usable_nodes(recording, variable)
-    step = dynamics.sampling_interval(rec)
-    if variable == ACTIVITY:
-        rec = on_even_clock(rec)
-    width = (max(_SPIKE_BIN, step) if variable == SPIKE_COUNT else step) if bin_width == "auto" else bin_width
-    if not (np.isfinite(width) and width > 0):
-        raise InputError(f'bin_width must be a positive number of seconds or "auto", got {bin_width!r}')
-    return in_bins(rec, width), variable
 
 
 def _most_nodes(rec: xr.Dataset, max_nodes: int) -> int:
