@@ -26,6 +26,9 @@ from dynome.viz.edges import plot_edges as plot_edges
 from dynome.viz.embeddings import plot_embeddings as plot_embeddings
 from dynome.viz.forecast_traces import plot_forecast_traces as plot_forecast_traces
 from dynome.viz.forecasts import plot_forecasts as plot_forecasts
+from dynome.viz.group.effects import plot_group_test as plot_group_test
+from dynome.viz.group.session_dots import plot_session_summary as plot_session_summary
+from dynome.viz.group.shared_units import plot_group_components as plot_group_components
 from dynome.viz.history_kernels import plot_history_kernels as plot_history_kernels
 from dynome.viz.matrix import plot_matrix as plot_matrix
 from dynome.viz.network import plot_connectome as plot_connectome

@@ -1,0 +1,1 @@
+"""Figures of many sessions: what they share, what differs between animals, which stand out."""
