@@ -25,6 +25,7 @@ from dynome import store
 from dynome._version import __version__
 from dynome.errors import InputError, NotFittedError, StoreError
 from dynome.store.classes import Storable, class_path, find
+from dynome.store.numpy_files import check_shape
 from dynome.store.variables import as_dataset
 
 Results = xr.Dataset | xr.DataTree
@@ -183,6 +184,7 @@ def _loaded(results: xr.DataTree) -> Results:
     alone = results.copy()
     alone.orphan()
     alone.name = None
+    check_shape((sum(part.nbytes for part in alone.subtree),), 1, "the results")
     alone.load()
     return alone.to_dataset() if alone.attrs.pop(_RESULTS, None) == xr.Dataset.__name__ else alone
 
@@ -231,7 +233,10 @@ def _decode(value: Any, tree: xr.DataTree) -> Any:
     if not isinstance(value, dict):
         return value
     if "object" in value:
-        built = _build(find(value["object"], BaseEstimator), value["params"], tree)
+        found = find(value["object"], BaseEstimator)
+        if value["params"].get("memory") is not None and not issubclass(found, Estimator):
+            raise StoreError(f"{value['object']} would cache with pickle in {value['params']['memory']!r}; not loaded")
+        built = _build(found, value["params"], tree)
         if "results" in value and isinstance(built, Estimator):
             built.results_ = _loaded(cast("xr.DataTree", tree[f"{_VALUES}/{value['results']}"]))
         return built

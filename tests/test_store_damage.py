@@ -149,7 +149,7 @@ def test_a_flipped_bit_is_an_error_and_never_a_wrong_number(sound, tmp_path_fact
         return
     with pytest.raises(StoreError, match="is damaged; restore it from a copy"):
         store.verify(path)
-    with pytest.raises(Exception, match=r"checksum|is no chunk|its array has \d+ for it|bytes of text"):
+    with pytest.raises(Exception, match=r"checksum|is no chunk|its array has \d+ for it|bytes of text|is damaged"):
         found.load()
 
 

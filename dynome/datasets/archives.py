@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -13,15 +15,18 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from dynome.errors import FormatError, Problems
 
 MAX_MEMBERS = 100_000
 
 _block = 1 << 20
+_largest_piece = 1 << 22
+_longest_name = (255, 1024)  # bytes of one part and of the whole
 _damage = (
     zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError,
+    UnicodeError, ValueError, struct.error, OverflowError, KeyError, IndexError,
     RuntimeError, NotImplementedError,  # how zipfile says "encrypted" and "unknown compression"
 )  # fmt: skip
 
@@ -92,6 +97,8 @@ def extract_archive(
         if folder.exists():
             folder.rmdir()
         scratch.rename(folder)
+    except FormatError:
+        raise
     except _damage as error:
         raise FormatError(
             f"{path.name} cannot be unpacked: damaged or encrypted ({error}); download it again"
@@ -107,11 +114,39 @@ def _opened(path: Path) -> Iterator[Iterator[_Member]]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             yield (_zip_member(archive, info) for info in archive.infolist())
-    elif tarfile.is_tarfile(path):
-        with tarfile.open(path) as archive:
-            yield (_tar_member(archive, info) for info in archive)
     else:
-        raise FormatError(f"{path.name} is neither a zip nor a tar archive")
+        with _decompressed(path) as stream, _tar(path, stream) as archive:
+            yield (_tar_member(archive, info) for info in archive)
+
+
+def _decompressed(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        start = file.read(6)
+    openers: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+    opener = next((found for magic, found in openers.items() if start.startswith(magic)), None)
+    stream: IO[bytes] = path.open("rb") if opener is None else opener(path)
+    return stream
+
+
+def _tar(path: Path, stream: IO[bytes]) -> tarfile.TarFile:
+    try:
+        pieces: Any = _Pieces(stream)
+        return tarfile.open(fileobj=pieces, mode="r:")
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        raise FormatError(f"{path.name} is neither a zip nor a tar archive, or is damaged ({error})") from error
+
+
+class _Pieces:
+    """A file that is never read in large pieces: a header that claims gigabytes is not one."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _largest_piece:
+            raise tarfile.ReadError(f"a header claims {size:,} bytes")
+        return self._stream.read(size)
 
 
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
@@ -130,12 +165,21 @@ def _checked(archive: str, members: Iterator[_Member], max_bytes: int, max_membe
     problems = Problems(f"{archive} is not safe to unpack")
     found: list[_Member] = []
     seen: set[str] = set()
+    total = 0
     for member in members:
         found.append(member)
+        total += member.size
         if len(found) > max_members:
             problems.add(f"it has more than {max_members:,} members")
             break
-        if _leads_out(member.name):
+        if total > max_bytes:  # before a compressed archive is read to the end of this member
+            problems.add(f"it holds {total:,} bytes or more, more than max_bytes={max_bytes:,}")
+            break
+        if member.size < 0:
+            problems.add(f"{member.name!r} claims {member.size} bytes")
+        elif _is_long(member.name):
+            problems.add(f"{member.name!r:.80} has too long a name")
+        elif _leads_out(member.name):
             problems.add(f"{member.name!r} leads out of the folder")
         elif not member.is_plain:
             problems.add(f"{member.name!r} is a link or a device, not a plain file")
@@ -146,10 +190,14 @@ def _checked(archive: str, members: Iterator[_Member], max_bytes: int, max_membe
     parents = {str(parent) for name in seen for parent in PurePosixPath(name).parents}
     for name in sorted(seen & parents):
         problems.add(f"{name!r} is both a file and a folder")
-    if (total := sum(m.size for m in found)) > max_bytes:
-        problems.add(f"it holds {total:,} bytes, more than max_bytes={max_bytes:,}")
     problems.raise_if_any(FormatError)
     return found
+
+
+def _is_long(name: str) -> bool:
+    """Whether no usual file system has such a name."""
+    sizes = [len(part.encode("utf-8", "surrogateescape")) for part in (*name.split("/"), name)]
+    return sizes[-1] > _longest_name[1] or max(sizes[:-1]) > _longest_name[0]
 
 
 def _key(name: str) -> str:

@@ -150,7 +150,11 @@ def check_chunk(content: bytes, layout: Layout, name: str) -> None:
         )
     from numcodecs.zstd import Zstd
 
-    if (found := int.from_bytes(bytes(Zstd().decode(content[:-4]))[:4], "little")) != layout.items:
+    try:
+        head = bytes(Zstd().decode(content[:-4]))[:4]
+    except Exception as error:  # whatever the codec raises on damaged bytes
+        raise StoreError(f"{name} is damaged ({error}); restore the store from a copy") from error
+    if (found := int.from_bytes(head, "little")) != layout.items:
         raise StoreError(
             f"{name} claims {found} texts, its array has {layout.items} for it; the store is damaged or not to be "
             "trusted"

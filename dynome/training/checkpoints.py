@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from dynome._version import __version__
 from dynome.errors import StoreError
+from dynome.store.numpy_files import read_npz
 
 FORMAT = 2  # 1 had no place within an epoch
 _TEXT = "checkpoint"
@@ -125,8 +126,7 @@ def read_checkpoint(
         If the file is damaged, belongs to other data or settings, or was written in a format of a newer dynome.
     """
     try:
-        with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
         told = json.loads(str(arrays.pop(_TEXT)))
         by = f"{path}, a checkpoint of dynome {told.get('dynome', '0.1.0')},"
         if told["format"] > FORMAT:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dynome import labels
 from dynome.datasets.formats.files import check_shape
+from dynome.datasets.formats.nodes import as_text
 from dynome.errors import FormatError, listed
 
 METADATA = b"dynome"
@@ -56,7 +57,8 @@ def read(path: Path, columns: Sequence[str], *, text: Collection[str]) -> dict[s
     """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    # Texts stay codes into a table: a few bytes can say one long text a million times.
+    with pq.ParquetFile(path, read_dictionary=[n for n in columns if is_text(path, n)]) as file:
         check_shape((file.metadata.num_rows, max(1, len(columns))), 8, path.name)
         kinds = {name: _kind(file.schema_arrow.field(name).type) for name in columns}
         if strange := [f"{n} ({file.schema_arrow.field(n).type})" for n, kind in kinds.items() if not kind]:
@@ -80,9 +82,15 @@ def _kind(arrow_type: Any) -> str:
 
 
 def _plain(column: Any, kind: str) -> pd.Series[Any]:
+    import pyarrow as pa
+
     if kind == "integer" and column.null_count:
         # pandas would turn these into floats; integers above 2^53 would change.
         return pd.Series(column.to_pandas(types_mapper={column.type: pd.Int64Dtype()}.get))
+    if pa.types.is_dictionary(column.type):
+        longest = max((len(text or "") for chunk in column.chunks for text in chunk.dictionary.to_pylist()), default=0)
+        check_shape((len(column),), longest, "a column of texts")
+        column = column.cast(pa.string())
     return pd.Series(column.to_pandas())
 
 
@@ -100,7 +108,7 @@ def _labels(name: str, column: Any) -> pd.Series[Any]:
         column = pc.dictionary_encode(column)
     joined = column.unify_dictionaries().combine_chunks()
     chunk = joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
-    known = np.asarray(chunk.dictionary.cast(pa.string()).to_pylist(), dtype=np.str_)
+    known = as_text(chunk.dictionary.cast(pa.string()).to_pylist())
     return category(name, np.asarray(chunk.indices), known)
 
 

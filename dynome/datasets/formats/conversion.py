@@ -12,7 +12,7 @@ import xarray as xr
 from dynome import schema, store, study
 from dynome.datasets.formats.adjacency import write_adjacency
 from dynome.datasets.formats.edge_lists import write_edges
-from dynome.datasets.formats.files import PathLike, destination, stem, suffix
+from dynome.datasets.formats.files import PathLike, destination, existing, stem, suffix
 from dynome.datasets.formats.graphml import write_graphml
 from dynome.datasets.formats.layouts import LAYOUTS, layout_of
 from dynome.datasets.formats.nwb_writing import write_nwb
@@ -64,6 +64,7 @@ def read_any(path: PathLike, *, layout: str | None = None, **options: Any) -> An
     found = Path(path)
     if not found.exists():
         raise StoreError(f"nothing at {found}; check the path")
+    existing(found, folder=found.is_dir())
     if layout is not None and layout not in LAYOUTS:
         raise InputError(f"layout must be one of {listed(LAYOUTS, 20)}, got {layout!r}")
     name = layout or layout_of(found, options)

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from dynome.datasets.formats import columnar, tables
 from dynome.datasets.formats.files import suffix
+from dynome.datasets.formats.nodes import as_text
 from dynome.errors import FormatError, InputError, Problems, listed
 from dynome.schema import SOURCE, TARGET
 
@@ -130,5 +130,5 @@ def read(
         columns = {key: frame[position] for key, position in at.items()}
         for key in textual:
             codes, known = pd.factorize(columns[key])
-            columns[key] = columnar.category(str(place[key]), codes, np.asarray(known, dtype=np.str_))
+            columns[key] = columnar.category(str(place[key]), codes, as_text(map(str, known)))
     return columns

@@ -12,14 +12,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 
 from dynome.errors import DynomeError, FormatError, StoreError
+from dynome.store.numpy_files import MAX_BYTES
+from dynome.store.numpy_files import check_shape as check_shape
 
 PathLike = str | os.PathLike[str]
 
-MAX_BYTES = 16 * 2**30  # what one array or one text file may take in memory
 _COMPRESSED = (".gz",)
 _TAIL = 4 * 2**20  # the longest last line that is looked at
 
@@ -35,6 +35,8 @@ def existing(path: PathLike, *, folder: bool = False) -> Path:
     found = Path(path)
     if not found.exists():
         raise StoreError(f"no {'folder' if folder else 'file'} at {found}; check the path")
+    if not (found.is_dir() or found.is_file()):
+        raise StoreError(f"{found} is a pipe or a device; expected a {'folder' if folder else 'file'}")
     if folder != found.is_dir():
         raise StoreError(
             f"expected a {'folder' if folder else 'file'}, but {found} is a {'file' if folder else 'folder'}"
@@ -162,28 +164,6 @@ def writing(path: PathLike, *, overwrite: bool = False) -> Iterator[Path]:
         os.replace(beside / final.name, final)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def check_shape(shape: tuple[int, ...], itemsize: int, what: str) -> None:
-    """Refuse an array that would not fit before any memory is spent.
-
-    Raises
-    ------
-    FormatError
-        If a dimension is negative or the array exceeds `MAX_BYTES`.
-
-    Examples
-    --------
-    >>> check_shape((10**7, 10**7), 8, "traces")
-    Traceback (most recent call last):
-    dynome.errors.FormatError: traces claims shape (10000000, 10000000), 745058 GiB; at most 16 GiB are read at once
-    """
-    size = prod(int(n) for n in shape) * max(1, itemsize)
-    if size > MAX_BYTES or any(n < 0 for n in shape):
-        raise FormatError(
-            f"{what} claims shape {tuple(map(int, shape))}, {size / 2**30:.0f} GiB; "
-            f"at most {MAX_BYTES // 2**30} GiB are read at once"
-        )
 
 
 def check_text(path: Path) -> str:

@@ -18,6 +18,7 @@ from dynome.labels import StrArray
 Repeated = Literal["raise", "unlabel"]
 
 _NOTHING = frozenset({"", "nan", "none", "n/a", "<na>", "null"})
+MAX_LABEL = 1000  # characters
 
 
 class Nodes(NamedTuple):
@@ -33,6 +34,20 @@ class Nodes(NamedTuple):
 
     label: StrArray
     labelled: NDArray[np.bool_]
+
+
+def as_text(values: Iterable[str]) -> StrArray:
+    """Labels as an array; one that is very long would make the array as wide for all of them.
+
+    Raises
+    ------
+    FormatError
+        If a label has more than `MAX_LABEL` characters.
+    """
+    known = list(values)
+    if (longest := max(map(len, known), default=0)) > MAX_LABEL:
+        raise FormatError(f"a label has {longest:,} characters, at most {MAX_LABEL:,} are read; is it a label?")
+    return np.array(known, dtype=np.str_)
 
 
 def resolve(given: Iterable[Any], *, prefix: str, repeated: Repeated = "raise") -> Nodes:
@@ -61,7 +76,7 @@ def resolve(given: Iterable[Any], *, prefix: str, repeated: Repeated = "raise") 
     """
     if repeated not in ("raise", "unlabel"):
         raise InputError(f'repeated must be "raise" or "unlabel", got {repeated!r}')
-    texts = np.array([_text(value) for value in given], dtype=np.str_)
+    texts = as_text(_text(value) for value in given)
     labelled = texts != ""
     if twice := [label for label in labels.duplicates(texts) if label]:
         if repeated == "raise":

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from dynome import extras, schema
-from dynome.datasets.formats import nodes, nwb_behaviour, nwb_series, nwb_spikes, nwb_tables
+from dynome.datasets.formats import nodes, nwb_behaviour, nwb_series, nwb_spikes, nwb_tables, nwb_trust
 from dynome.datasets.formats.files import PathLike, reading
 from dynome.datasets.formats.nodes import Repeated
 from dynome.datasets.formats.nwb_series import Period
@@ -90,6 +90,7 @@ def read_nwb(
     """
     pynwb = extras.require("pynwb", extra="nwb")
     with reading(path, "an NWB file") as found:
+        nwb_trust.check_hdf5(found)
         with pynwb.NWBHDF5IO(str(found), mode="r", load_namespaces=True) as io:
             nwbfile = io.read()
             every = nwb_series.catalogue(nwbfile, io.manager)

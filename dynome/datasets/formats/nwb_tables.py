@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dynome.datasets.formats import nodes
 from dynome.datasets.formats.nodes import Repeated
 from dynome.datasets.formats.nwb_series import array
+from dynome.errors import FormatError
 from dynome.schema import DIMS, NODE, TIME
 
 LABEL_COLUMNS = (
@@ -109,7 +110,10 @@ def plain(values: NDArray[Any]) -> NDArray[Any] | None:
 
 def rows_of(region: Any) -> NDArray[np.int64]:
     """The rows of a table that a DynamicTableRegion names."""
-    return array(region.data, "the region of a table").astype(np.int64)
+    rows = array(region.data, "the region of a table").astype(np.int64)
+    if (outside := (rows < 0) | (rows >= len(region.table.id))).any():
+        raise FormatError(f"the region of a table names row {rows[outside][0]} of {len(region.table.id)}")
+    return rows
 
 
 def intervals(table: Any) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from dynome.errors import FormatError
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".edgelist", ".1d")
 MISSING = ("", "NA", "N/A", "n/a", "nan", "NaN", "NAN", "null", "None")
 WHITESPACE = r"\s+"
+MAX_COLUMNS = 50_000
 
 
 class Layout(NamedTuple):
@@ -60,6 +61,8 @@ def sniff(path: Path, sep: str | None = None) -> Layout:
         line = lines[skip]
         sep = "\t" if "\t" in line else max(";,", key=line.count)
         sep = sep if sep in line else WHITESPACE
+    if (width := lines[skip].count(sep) if sep != WHITESPACE else len(lines[skip].split())) > MAX_COLUMNS:
+        raise FormatError(f"{path} has {width:,} columns, at most {MAX_COLUMNS:,} are read; use .npy or .npz instead")
     below = [line for line in lines[skip + 1 : skip + 20] if line.strip()]
     layout = Layout(sep, skip, cells(lines[skip], sep), cells(below[0], sep) if below else [])
     if below and len(cells(last, sep)) < min(len(layout.first), len(layout.second)):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dynome.errors import InputError, StoreError
 from dynome.inference.biclustering.model import Concentrations, Dynamics, State
+from dynome.store.numpy_files import read_npz
 
 FORMAT = 1
 _TEXT = "checkpoint"
@@ -157,8 +158,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         If the file is missing, damaged or something else.
     """
     try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
         text = str(arrays.pop(_TEXT))
     except FileNotFoundError:
         raise StoreError(f"no checkpoint at {path}") from None
