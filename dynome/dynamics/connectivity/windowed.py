@@ -18,7 +18,7 @@ from dynome.dynamics.tensor import pairs
 from dynome.errors import DynomeError, InputError, Problems
 from dynome.schema import ACTIVITY, BESIDE, PAIR, SOURCE, TARGET, TIME, WINDOW
 
-_BATCH_BYTES = 32 << 20  # of the matrices of a dask block
+_BATCH_BYTES = 32 << 20  # of the matrices of a dask block, and of the samples that it reads
 
 
 @overload
@@ -237,7 +237,8 @@ def _lazy_windows(x: Any, plan: Plan, band: tuple[float, float] | None) -> Any:
     if band is not None:
         complex_ = np.result_type(values, np.complex64)
         phasors = from_delayed(delayed(unit_phasors)(x, plan.interval, band), x.shape, complex_)  # type: ignore[no-untyped-call]
-    batch = max(1, _BATCH_BYTES // (values.itemsize * n_node**2))
+    steps = np.diff(plan.starts).max(initial=1)
+    batch = max(1, _BATCH_BYTES // (values.itemsize * n_node * max(n_node, int(steps))))
     blocks = []
     for first in range(0, plan.starts.size, batch):
         starts = plan.starts[first : first + batch]
