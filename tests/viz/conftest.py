@@ -553,3 +553,60 @@ def completed(windows) -> xr.DataArray:
     hidden[:, [1, 5]] = hidden[2] = True
     told = (0.1 + windows.isel(window=slice(6)).drop_attrs(deep=False)).clip(0, 1)
     return told.assign_coords(hidden=(("window", "source"), hidden)).rename("probability")
+
+
+@pytest.fixture
+def matched_sessions() -> xr.Dataset:
+    """Two components in five sessions of three animals; the last session matches no better than chance."""
+    rng = np.random.default_rng(11)
+    sessions = ["ann/1", "ann/2", "bob/1", "cid/1", "cid/2"]
+    strength = np.kron(np.eye(2), np.ones(3)) + 0.2 * rng.random((5, 2, 6))
+    strength[1, :, 4] = np.nan
+    dims = ("session", "component")
+    p = np.full((5, 2), 0.01)
+    p[4] = 0.6
+    return xr.Dataset(
+        {
+            "node_strength": ((*dims, "node"), strength, {"units": "1", "long_name": "node strength"}),
+            "match_similarity": (dims, np.where(p < 0.05, 0.9, 0.2)),
+            "match_p_value": (dims, p),
+            "shared_similarity": ("component", [0.8, 0.7]),
+            "shared_p_value": ("component", [0.01, 0.02]),
+        },
+        coords={
+            "session": sessions,
+            "animal": ("session", [s.split("/")[0] for s in sessions]),
+            "component": [0, 1],
+            "node": [f"N{k}" for k in range(6)],
+        },
+    )
+
+
+@pytest.fixture
+def group_table() -> xr.Dataset:
+    """Effects on two components and two epochs, one of them sure."""
+    effect = np.array([[1.0, 0.1], [-0.4, np.nan]])
+    p = np.array([[0.001, 0.7], [0.04, np.nan]])
+    parts = {"effect": effect, "effect_low": effect - 0.5, "effect_high": effect + 0.5, "p_value": p, "q_value": 3 * p}
+    parts |= {"mixed_effect": effect, "mixed_low": effect - 0.6, "mixed_high": effect + 0.6}
+    return xr.Dataset(
+        {name: (("component", "epoch"), values, {"units": "Hz"}) for name, values in parts.items()},
+        coords={"component": [0, 1], "epoch": ["rest", "odour"]},
+        attrs={"quantity": "rate", "comparison": "drug less sham"},
+    )
+
+
+@pytest.fixture
+def session_summary() -> xr.Dataset:
+    """Three quantities of six sessions, one constant, one with an outlier."""
+    value = np.array([[1.0, 2, 1.5, 1.2, 1.7, 9], [0, 0, 0, 0, 0, 0], [3, 2, np.nan, 4, 5, 1]]).T
+    sessions = ["ann/1", "ann/2", "bob/1", "bob/2", "bob/3", "cid/1"]
+    dims = ("session", "quantity")
+    return xr.Dataset(
+        {"value": (dims, value), "outlier": (dims, value > 8)},
+        coords={
+            "session": sessions,
+            "quantity": ["rate", "zero", "dwell_time"],
+            "animal": ("session", [s.split("/")[0] for s in sessions]),
+        },
+    )

@@ -47,6 +47,9 @@ PLOTS = {
     "plot_fingerprint": "fingerprints",
     "plot_representations": "representations",
     "plot_completion": "completed",
+    "plot_group_components": "matched_sessions",
+    "plot_group_test": "group_table",
+    "plot_session_summary": "session_summary",
 }
 
 
@@ -206,6 +209,12 @@ def test_a_plot_without_axes_makes_one_figure_and_stays_inside_it(case):
         ("plot_completion", lambda d: d.assign_coords(hidden=False)),
         ("plot_representations", lambda d: d.isel(representation=[])),
         ("plot_representations", lambda d: d * np.nan),
+        ("plot_group_components", lambda d: d.isel(component=[])),
+        ("plot_group_components", lambda d: d * np.nan),
+        ("plot_group_test", lambda d: d.isel(component=[])),
+        ("plot_group_test", lambda d: d * np.nan),
+        ("plot_session_summary", lambda d: d.isel(session=[])),
+        ("plot_session_summary", lambda d: d * np.nan),
     ],
 )
 def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
@@ -314,6 +323,13 @@ def test_nothing_to_draw_is_said_in_the_figure(name, change, request, ax):
         ("plot_fingerprint", lambda d: d[["similarity"]].isel(first=[0], second=[0])),
         ("plot_fingerprint", lambda d: d.assign(similarity=d.similarity.where(d.first != "bob"))),
         ("plot_region_attribution", lambda d: d.isel(session=[0])),
+        ("plot_group_components", lambda d: d.isel(session=[0], component=[0])),
+        ("plot_group_components", lambda d: d[["node_strength", "match_similarity"]].drop_vars("animal")),
+        ("plot_group_components", lambda d: d.assign(node_strength=d.node_strength * 0)),
+        ("plot_group_test", lambda d: d.isel(component=0)),
+        ("plot_group_test", lambda d: d.drop_vars([n for n in d.data_vars if n.startswith("mixed")])),
+        ("plot_session_summary", lambda d: d[["value"]].isel(session=[0])),
+        ("plot_session_summary", lambda d: d.drop_vars("animal").isel(quantity=[0])),
         ("plot_region_attribution", lambda d: d.drop_vars(["network", "start", "stop"]) * 0),
     ],
 )
