@@ -38,6 +38,7 @@ from dynome.inference.posterior import to_arviz as to_arviz
 from dynome.inference.posterior import to_datatree as to_datatree
 from dynome.inference.pretraining.masked_autoencoder import GraphMaskedAutoencoder as GraphMaskedAutoencoder
 from dynome.inference.probing.comparisons import compare_representations as compare_representations
+from dynome.inference.probing.covariances import window_covariance as window_covariance
 from dynome.inference.probing.fingerprints import fingerprint as fingerprint
 from dynome.inference.probing.folds import animal_folds as animal_folds
 from dynome.inference.probing.probes import probe as probe

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 import numpy as np
-import scipy.linalg
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from dynome.dynamics.connectivity.tangent import tangent_connectivity
 from dynome.dynamics.connectivity.windowed_correlation import correlation_windows
 from dynome.errors import InputError, listed
 from dynome.inference.dynamic_graphs.scans import Scan, Scans, series_of
+from dynome.inference.probing.covariances import covariance_in, evenly, main_components
 from dynome.schema import FEATURE, NODE, SESSION, SOURCE, TARGET
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ Describe = Callable[[list[str]], xr.DataArray]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 FITTED = frozenset({"tangent FC", "FC covariance"})
 
-_COMPONENTS, _WINDOWS = 20, 1000  # of windowed correlations, and windows that they are found in
+_WINDOWS = 1000  # that components of windowed correlations are found in
 _KEPT_BYTES = 1 << 30
 
 
@@ -95,19 +95,8 @@ def _covariances(scans: Scans, windows: Callable[[Scan], Floats], train: list[st
     """Covariance over windows of components of unit variance; a region that is constant in a window counts as 0."""
     known = [scan for scan in scans.scans if scan.session in set(train)]
     each = max(1, _WINDOWS // len(known))
-    sample = np.concatenate([windows(s)[evenly(s.starts.size, each)] for s in known])
-    mean = sample.mean(axis=0)
-    sample -= mean
-    last = len(sample) - 1
-    size, left = scipy.linalg.eigh(sample @ sample.T, subset_by_index=[max(0, last + 1 - _COMPONENTS), last])
-    kept = size > 1e-6 * size[-1]
-    whiten = sample.T @ left[:, kept] / size[kept] * np.sqrt(len(sample))
-    rows, columns = np.triu_indices(int(kept.sum()))
-    found = []
-    for scan in scans.scans:
-        z = (windows(scan) - mean) @ whiten
-        z -= z.mean(axis=0)
-        found.append((z.T @ z / len(z))[rows, columns])
+    components = main_components(np.concatenate([windows(s)[evenly(s.starts.size, each)] for s in known]))
+    found = [covariance_in(components, windows(scan)) for scan in scans.scans]
     named = {SESSION: np.array([scan.session for scan in scans.scans])}
     return xr.DataArray(np.stack(found), dims=(SESSION, FEATURE), coords=named)
 
@@ -117,21 +106,6 @@ def _pairs_of_windows(scan: Scan) -> Floats:
     rows, columns = np.triu_indices(scan.activity.sizes[NODE], 1)
     r = correlation_windows(series_of(scan), scan.starts, scan.width)[:, rows, columns]
     return np.nan_to_num(r.astype(np.float64))
-
-
-def evenly(n: int, wanted: int) -> NDArray[np.int64]:
-    """At most `wanted` of `n` places, evenly spaced.
-
-    Parameters
-    ----------
-    n, wanted : int
-
-    Examples
-    --------
-    >>> evenly(7, 3).tolist(), evenly(2, 3).tolist()
-    ([0, 3, 6], [0, 1])
-    """
-    return np.linspace(0, n - 1, min(n, wanted)).round().astype(np.int64)
 
 
 def _tangent(activities: Mapping[str, xr.DataArray], train: list[str]) -> xr.DataArray:
