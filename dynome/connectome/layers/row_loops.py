@@ -55,6 +55,7 @@ def row_sums(
     own = np.empty(0, dtype=x.dtype) if own is None else own
     if edge is not None:
         column, weight = column[edge], weight[edge]
+    weight, own = np.ascontiguousarray(weight), np.ascontiguousarray(own)  # each layout would be compiled anew
     width, packed = _layout(x)
     work = column.size * x.shape[1]
     if packed:
@@ -123,7 +124,8 @@ def _sums_of_blocks(
         last = min(first + width, stop)
         if packed:
             for j in range(x.shape[0]):
-                block[j, : last - first] = x[j, first:last]
+                for k in range(last - first):
+                    block[j, k] = x[j, first + k]
             _sums(top, bottom, pointer, column, weight, own, block, 0, last - first, out, first)
         else:
             _sums(top, bottom, pointer, column, weight, own, x, first, last - first, out, first)
@@ -177,8 +179,8 @@ def _products_of_blocks(
         m = min(first + width, stop) - first
         if packed:
             for j in range(n):
-                left[j, :m] = x[j, first : first + m]
-                right[j, :m] = g[j, first : first + m]
+                for k in range(m):
+                    left[j, k], right[j, k] = x[j, first + k], g[j, first + k]
             _products(source, target, left, right, 0, m, out)
         else:
             _products(source, target, x, g, first, first + m, out)

@@ -54,7 +54,8 @@ def walk_states(
     for t in range(n_time):
         if t > 0:
             here = state[t - 1]
-            odds[:] = transition[here]
+            for s in range(n_state):
+                odds[s] = transition[here, s]
             if n_phases > 1:
                 phase += uniform[t, 0] < n_phases * (1.0 - transition[here, here])
                 if phase < n_phases:

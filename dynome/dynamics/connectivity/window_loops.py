@@ -121,7 +121,7 @@ def graph_cuts(fc: Floats, share: float, near: NDArray[np.float64], kept: Floats
         step = 2 * abs(cuts[w] - last)
         margin = 0.02 if np.isnan(step) else max(step, margin / 2)
         last = cuts[w]
-    near[:] = last, margin
+    near[0], near[1] = last, margin
     return cuts
 
 

@@ -117,6 +117,7 @@ def _logarithmic(log_likelihood, log_moves, log_first, probability, evidence):  
         for j in range(n_state):
             after[j] = log_first[j] if t == 0 else log_sum(before + p[:, j])
             probability[t, j] = np.exp(after[j])
-        before[:] = after + log_likelihood[t]
+        for j in range(n_state):
+            before[j] = after[j] + log_likelihood[t, j]
         evidence[t] = log_sum(before)
         before -= evidence[t]

@@ -117,7 +117,8 @@ def _logarithmic(log_likelihood, log_moves, log_first, probability, each):  # ty
     varying = log_moves.shape[0] > 1
     forward = np.empty((n_bin, n_state))
     counted = np.zeros((n_bin if each else 1, n_state, n_state))
-    forward[0] = log_first + log_likelihood[0]
+    for j in range(n_state):
+        forward[0, j] = log_first[j] + log_likelihood[0, j]
     for t in range(1, n_bin):
         p = log_moves[t if varying else 0]
         for j in range(n_state):

@@ -46,8 +46,9 @@ def sweep_columns(
                 if known <= 0.0:
                     continue
                 scaled = size[k, r] * links
-                diagonal[1:] += scaled
-                diagonal[:-1] += scaled
+                for i in range(n - 1):
+                    diagonal[i + 1] += scaled[i]
+                    diagonal[i] += scaled[i]
                 pull = size[k, r] * threshold
                 total = factor[k, :, r].sum() if pull > 0.0 else 0.0
                 for _ in range(_ROOTS if pull > 0.0 else 1):

@@ -214,7 +214,8 @@ def agglomerate(
         group, n_group = merge_groups(law, blocks, min(n_group - 1, int(n_group / 1.25)), state)
     stacked = np.empty((len(groups) - 1, nodes.size), dtype=np.int64)
     for k in range(1, len(groups)):
-        stacked[k - 1] = groups[k]
+        for node in range(nodes.size):
+            stacked[k - 1, node] = groups[k][node]
     return stacked, np.array(n_groups)[1:], np.array(lengths)[1:]
 
 
@@ -310,8 +311,10 @@ def split_group(law: Law, graph: Graph, group: Ints, ancestor: Ints, r: int, sta
     """
     n_group = ancestor.shape[1]
     above = np.empty((ancestor.shape[0], n_group + 1), dtype=np.int64)
-    above[:, :n_group] = ancestor
-    above[:, n_group] = ancestor[:, r]
+    for level in range(ancestor.shape[0]):
+        for k in range(n_group):
+            above[level, k] = ancestor[level, k]
+        above[level, n_group] = ancestor[level, r]
     new, length = deal_out(law, graph, group, above, r, n_group, state)
     return new, above, length
 

@@ -171,10 +171,12 @@ def _suggest(
 ) -> int:
     """Write the groups to try into `tried`, the present one among them; returns how many."""
     if groups.size > 0:
-        tried[: groups.size] = groups
+        for k in range(groups.size):
+            tried[k] = groups[k]
         return groups.size
     if n_group <= _FEW or exhaustive:
-        tried[:] = np.arange(n_group)
+        for k in range(n_group):
+            tried[k] = k
         return n_group
     tried[0] = group[node]
     n = 1
