@@ -68,6 +68,23 @@ class StoredStudy:
         return digest.hexdigest()
 
 
+def changed_groups(path: Path, checksums: Mapping[str, str]) -> list[str]:
+    """Groups of a stored study that are not, or no longer, what their checksums say.
+
+    Parameters
+    ----------
+    path : Path
+        The study; one that is gone has changed altogether.
+    checksums : mapping
+        Group to its checksum, as `StoredStudy.checksum` had it.
+    """
+    try:
+        stored = StoredStudy(path)
+    except StoreError:
+        return list(checksums)
+    return [group for group, was in checksums.items() if stored.checksum(group) != was]
+
+
 def checksum_of_path(path: Path) -> str:
     """Checksum of what lies at a path: a dynome store, or a file."""
     if path.is_dir():

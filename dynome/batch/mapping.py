@@ -179,7 +179,7 @@ def _tasks(
     return [
         Task(
             name, plan.keys[name], func, str(plan.study), values, names_given(func), str(folder),
-            session_seed(plan.random_state, name), threads, limit,
+            session_seed(plan.random_state, name), threads, limit, plan.inputs[name],
         )
         for name in plan.to_compute
     ]  # fmt: skip

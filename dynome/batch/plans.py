@@ -24,7 +24,7 @@ from dynome.batch.records import Record, read_json, read_record, write_json
 from dynome.batch.tasks import names_given, session_seed
 from dynome.environment import versions
 from dynome.errors import BatchError, InputError, StoreError, listed
-from dynome.store.manifest import METADATA
+from dynome.store.manifest import check_complete
 
 FORMAT = 1
 BATCH = "batch.json"
@@ -47,6 +47,8 @@ class Plan(NamedTuple):
         The stored study.
     random_state : int
         Seed of the batch.
+    inputs : dict
+        For each session of the study, the checksums of the groups of the study that it is computed from.
     """
 
     sessions: dict[str, State]
@@ -54,6 +56,7 @@ class Plan(NamedTuple):
     records: dict[str, Record]
     study: Path
     random_state: int
+    inputs: dict[str, dict[str, str]]
 
     @property
     def to_compute(self) -> list[str]:
@@ -98,18 +101,20 @@ def planned(
     chosen = chosen_sessions(everything, only)
     given = names_given(func)
     constant = {"function": checksum_of_function(func), "parameters": checksum_of_parameters(parameters)}
+    shared = {}
     for name, group in (("connectome", schema.CONNECTOME), ("phenotype", schema.PHENOTYPE)):
         if name in given and name not in parameters and f"/{group}" in stored.groups:
-            constant[name] = stored.checksum(f"/{group}")
+            constant[name] = shared[f"/{group}"] = stored.checksum(f"/{group}")
+    inputs = {name: {f"/{name}": stored.checksum(f"/{name}"), **shared} for name in everything}
     keys = {
         name: session_key(
-            {**constant, "name": name, "data": stored.checksum(f"/{name}"), "seed": session_seed(seed, name)}
+            {**constant, "name": name, "data": inputs[name][f"/{name}"], "seed": session_seed(seed, name)}
         )
         for name in everything
     }
     records = {name: record for name in everything if (record := read_record(name, folder / "records"))}
     states = {name: _state(records.get(name), keys[name], folder) for name in chosen}
-    return Plan(states, keys, records, study, seed)
+    return Plan(states, keys, records, study, seed, inputs)
 
 
 def session_names(stored: StoredStudy) -> list[str]:
@@ -128,10 +133,20 @@ def _state(record: Record | None, key: str, folder: Path) -> State:
         return "changed"
     if record.status == "failed":
         return "failed"
-    return "done" if (folder / "sessions" / record.store / METADATA).is_file() else "missing"
+    return "done" if _is_whole(folder / "sessions" / record.store) else "missing"
+
+
+def _is_whole(result: Path) -> bool:
+    """Whether a result has all its files: a loss of power or a careless hand may have taken some since."""
+    try:
+        check_complete(result)
+    except (StoreError, OSError):
+        return False
+    return True
 
 
 def chosen_sessions(everything: Sequence[str], only: Sequence[str] | str | None) -> list[str]:
+    """Sessions that names or patterns ask for, in the order of the study; one that fits none is an `InputError`."""
     if only is None:
         return list(everything)
     patterns = [only] if isinstance(only, str) else list(only)

@@ -9,6 +9,7 @@ import errno
 import inspect
 import os
 import platform
+import shutil
 import sys
 import threading
 import time
@@ -23,9 +24,10 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from dynome import errors, schema, seeds, store, study
+from dynome.batch.content import changed_groups
 from dynome.batch.limits import forget_peak, limited, status
 from dynome.batch.records import MAX_TRACEBACK, Record, file_name, write_record
-from dynome.errors import BatchError
+from dynome.errors import BatchError, StoreError, listed
 
 GIVEN = ("connectome", "phenotype", "session", "random_state")
 MAX_WARNINGS = 20
@@ -63,6 +65,8 @@ class Task(NamedTuple):
         Seed of the session.
     threads, memory
         Limits, see `dynome.batch.limits.limited`.
+    inputs : dict
+        Checksums of the groups of the study that it is computed from, as they were when the key was made.
     """
 
     session: str
@@ -75,6 +79,7 @@ class Task(NamedTuple):
     random_state: int
     threads: int
     memory: int | None
+    inputs: dict[str, str] = {}  # noqa: RUF012  (never changed in place)
 
 
 class OutputFault(BatchError):
@@ -153,7 +158,9 @@ def _computed_and_saved(task: Task, heard: list[str]) -> str:
             warnings.simplefilter("default")
         try:
             result = task.func(_recording(task), **task.parameters, **_beside(task))
-            return _save(result, task)
+            name = _save(result, task)
+            _check_unchanged(task, name)
+            return name
         finally:
             told = dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught or ())
             heard.extend(list(told)[:MAX_WARNINGS])
@@ -209,6 +216,15 @@ def _save(result: Any, task: Task) -> str:
             raise OutputFault(f"cannot write in {task.folder}: {fault}; mend that and run again") from error
         raise
     return name
+
+
+def _check_unchanged(task: Task, name: str) -> None:
+    """A result counts by the checksum of its data: if these changed since it was made, it is the result of others."""
+    if changed := changed_groups(Path(task.study), task.inputs):
+        shutil.rmtree(Path(task.folder) / "sessions" / name, ignore_errors=True)
+        raise StoreError(
+            f"{listed(changed)} of {task.study} changed meanwhile; run again when nobody writes there"
+        )
 
 
 def _output_fault(error: BaseException, folder: Path) -> str:

@@ -1,0 +1,124 @@
+"""Evidence for `dynome analyze` and for batch/ when they are interrupted: exit codes say what happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import pytest
+from fault_functions import describe, wait_until
+from fault_tools import (
+    HERE,
+    assert_equal_results,
+    calls,
+    done,
+    fingerprint,
+    finished,
+    forget_calls,
+    names,
+    order,
+    python,
+    release,
+    started,
+    wait_for_call,
+)
+
+from dynome import batch
+
+SESSIONS = names(6)
+WHERE = {kind: {"client": kind, "n_workers": 2} for kind in ("threads", "processes")} | {"here": {}}
+
+
+def analyze(study, out, *more):
+    """The command `dynome analyze`, with a method of the tests."""
+    script = str(HERE / "fault_command.py")
+    return (sys.executable, script, "analyze", str(study), "--out", str(out), "--seed", "0", *more)
+
+
+# --- Interrupted -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", list(WHERE))
+def test_ctrl_c_ends_a_run_at_once_and_keeps_what_is_done(faults, study_path, expected, tmp_path, client):
+    out = tmp_path / "out"
+    order(faults, SESSIONS[2], "hold")
+    code = (
+        "try:\n"
+        f"    run({str(study_path)!r}, {str(out)!r}, on_error='record', **{WHERE[client]!r})\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(130)"
+    )
+    with started(*python(code), faults=faults) as process:
+        wait_for_call(faults, SESSIONS[2])
+        wait_until(lambda: len(done(out)) >= 2, "two sessions")
+        os.killpg(process.pid, signal.SIGINT)  # a terminal tells all processes of its group
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 130, told
+    kept = done(out)
+    assert kept >= set(SESSIONS[:2])
+    assert SESSIONS[2] not in kept
+    before = fingerprint(out, kept)
+    release(faults, SESSIONS[2])
+    forget_calls(faults)
+    assert_equal_results(batch.map_sessions(describe, study_path, out=out, random_state=0), expected)
+    assert set(calls(faults)) == set(SESSIONS) - kept
+    assert fingerprint(out, kept) == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_analyze_says_by_its_exit_code_how_it_was_ended(faults, study_path, tmp_path, number, code):
+    out = tmp_path / "out"
+    order(faults, SESSIONS[2], "hold")
+    with started(*analyze(study_path, out, "--method", "describe", "--workers", "2"), faults=faults) as process:
+        wait_for_call(faults, SESSIONS[2])
+        wait_until(lambda: len(done(out / "describe")) >= 2, "two sessions")
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == code, told
+    assert "Traceback" not in told
+    kept = done(out / "describe")
+    before = fingerprint(out / "describe", kept)
+    release(faults, SESSIONS[2])
+    forget_calls(faults)
+    resumed = finished(*analyze(study_path, out, "--resume"), faults=faults)
+    assert resumed.returncode == 0, resumed.stderr
+    assert set(calls(faults)) == set(SESSIONS) - kept
+    assert fingerprint(out / "describe", kept) == before
+
+
+# --- Ended by itself -------------------------------------------------------------------------------------------------
+
+
+def test_analyze_says_by_its_exit_code_that_sessions_failed_and_when_all_are_done(faults, study_path, tmp_path):
+    out = tmp_path / "out"
+    order(faults, SESSIONS[1], "refuse")
+    process = finished(*analyze(study_path, out, "--method", "describe"), faults=faults)
+    assert process.returncode == 3, process.stderr
+    assert SESSIONS[1] in process.stdout + process.stderr
+    assert "told to refuse" in process.stdout + process.stderr
+    release(faults, SESSIONS[1])
+    forget_calls(faults)
+    refused = finished(*analyze(study_path, out, "--method", "describe"), faults=faults)
+    assert refused.returncode == 1
+    assert "--resume" in refused.stderr
+    assert not calls(faults)
+    process = finished(*analyze(study_path, out, "--resume"), faults=faults)
+    assert process.returncode == 0, process.stderr
+    assert calls(faults) == {SESSIONS[1]: 1}
+
+
+def test_analyze_explains_an_output_in_use_and_a_scheduler_that_does_not_answer(faults, study_path, tmp_path):
+    out = tmp_path / "out"
+    order(faults, SESSIONS[0], "hold")
+    with started(*analyze(study_path, out, "--method", "describe"), faults=faults):
+        wait_for_call(faults, SESSIONS[0])
+        process = finished(*analyze(study_path, out, "--resume"), faults=faults)
+        assert process.returncode == 1
+        assert "is in use by process" in process.stderr
+        assert "Traceback" not in process.stderr
+    nobody = ("--scheduler", "tcp://127.0.0.1:9")
+    process = finished(*analyze(study_path, tmp_path / "new", "--method", "describe", *nobody), faults=faults)
+    assert process.returncode == 1
+    assert "127.0.0.1:9" in process.stderr
+    assert "Traceback" not in process.stderr
