@@ -18,6 +18,7 @@ from dynome import device as devices
 from dynome import progress
 from dynome.errors import InputError, listed
 from dynome.inference.dynamic_graphs.embeddings import session_coords, window_coords
+from dynome.inference.dynamic_graphs.graph_classifier import CLASS
 from dynome.inference.dynamic_graphs.graph_predictor import GraphPredictor
 from dynome.inference.dynamic_graphs.scans import Scans
 from dynome.schema import LAYER, NODE, SESSION, SOURCE, TARGET, WINDOW
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dynome.inference.dynamic_graphs.graph_influence import Influence
-
-CLASS = "class"
 
 
 def region_attribution(

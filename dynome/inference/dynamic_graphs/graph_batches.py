@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dynome import seeds
-from dynome.dynamics.connectivity.density import density_graphs
+from dynome.dynamics.connectivity.density import correlation_graphs, density_graphs
 from dynome.dynamics.connectivity.windowed_correlation import correlation_windows
 from dynome.inference.dynamic_graphs.scans import Scan, Scans, series_of
 from dynome.inference.dynamic_graphs.settings import GraphSettings
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Graphs = NDArray[np.bool_]
 
 _CHUNK_BYTES = 1 << 28  # of adjacency that a whole scan is encoded in at a time
 
@@ -126,9 +127,9 @@ def batch_of(
     told = torch.zeros((len(chosen), int(last.max()) + 1, n)) if activity else None
     for k, scan in enumerate(chosen):
         x = series_of(scan)
-        fc, graph = graphs_of(x, scan, clip.window[k], scans.settings)
+        graph, fc = graphs_of(x, scan, clip.window[k], scans.settings, correlation=correlation)
         graphs[k] = torch.from_numpy(graph)
-        if kept is not None:
+        if kept is not None and fc is not None:
             kept[k] = torch.from_numpy(np.nan_to_num(fc, copy=False))
         if told is not None:
             end = int(last[k].max()) + 1
@@ -168,8 +169,10 @@ def whole_scans(
             yield batch_of(scans, clip, device=device, correlation=correlation, activity=activity)
 
 
-def graphs_of(x: Floats, scan: Scan, window: Integers, settings: GraphSettings) -> tuple[Floats, NDArray[np.bool_]]:
-    """Correlations of some windows of a scan, and the graphs cut from them.
+def graphs_of(
+    x: Floats, scan: Scan, window: Integers, settings: GraphSettings, *, correlation: bool = False
+) -> tuple[Graphs, Floats | None]:
+    """Graphs of some windows of a scan, and the correlations that they were cut from where these are asked for.
 
     Parameters
     ----------
@@ -179,21 +182,30 @@ def graphs_of(x: Floats, scan: Scan, window: Integers, settings: GraphSettings) 
     window : (T,)
     settings : GraphSettings
         Its density and wiring.
+    correlation : bool
+        Whether correlations are kept.
 
     Returns
     -------
-    correlation : (T, N, N)
-        NaN for a region that is constant in a window.
     graphs : (T, N, N) bool
         With all self loops. Under "shuffled" both are permuted alike.
+    correlation : (T, N, N) or None
+        NaN for a region that is constant in a window.
     """
     starts = scan.starts[window]
-    fc: Floats = correlation_windows(x, starts, scan.width)
+    fc: Floats | None = correlation_windows(x, starts, scan.width) if correlation else None
+    if settings.wiring == "empty":
+        graphs = np.zeros((starts.size, x.shape[1], x.shape[1]), dtype=bool)
+    elif fc is None:
+        graphs = correlation_graphs(x, starts, scan.width, settings.density)
+    else:
+        graphs = density_graphs(fc, settings.density)
     if settings.wiring == "shuffled":
         for k, start in enumerate(starts):
             order = seeds.generator(0, "shuffled", scan.session, int(start)).permutation(x.shape[1])
-            fc[k] = fc[k][np.ix_(order, order)]
-    graphs = np.zeros(fc.shape, dtype=bool) if settings.wiring == "empty" else density_graphs(fc, settings.density)
+            for part in (graphs, fc):
+                if part is not None:
+                    part[k] = part[k][np.ix_(order, order)]
     diagonal = np.arange(x.shape[1])
     graphs[:, diagonal, diagonal] = True
-    return fc, graphs
+    return graphs, fc

@@ -86,7 +86,8 @@ class GraphClassifier(GraphPredictor):
     ----------
     results_ : DataTree
         ``history validation (iteration)``, ``part (session)`` ("training", "validation", or "left out" for want of a
-        value), ``class``, ``node`` with what is known of it, ``/weights``; attrs ``target n_left_out best``.
+        value), ``class``, ``node`` with what is known of it, ``/weights``; attrs ``target n_left_out best``, and
+        ``regions_left_out`` of ``regions_in_all``, because some session (or the pretrained encoder) lacks them.
 
     References
     ----------

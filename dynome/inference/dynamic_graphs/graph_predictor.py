@@ -164,7 +164,9 @@ class GraphPredictor(GraphEstimator):
         validating = wanted.known & held_out(animals, wanted.known, self._strata(wanted), self.validation, rng)
         training = wanted.known & ~validating
         part = np.where(training, "training", np.where(validating, "validation", "left out"))
-        about = told.merge(scans.node_coords).assign_attrs(target=wanted.name, n_left_out=int((~wanted.known).sum()))
+        about = told.merge(scans.node_coords).assign_attrs(
+            target=wanted.name, n_left_out=int((~wanted.known).sum()), **scans.regions_told()
+        )
         device = devices.resolve(self.device)
         with seeded(rng) as generator:
             network = self._network(about, generator).to(device)

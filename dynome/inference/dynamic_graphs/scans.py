@@ -69,7 +69,11 @@ class Scans(NamedTuple):
     nodes: NDArray[np.str_]
     node_coords: xr.Dataset
     settings: GraphSettings
-    n_known: int = 0
+    n_known: int
+
+    def regions_told(self) -> dict[str, int]:
+        """How many regions are left out and how many there are, for the attributes of results."""
+        return {"regions_left_out": self.n_known - self.nodes.size, "regions_in_all": self.n_known}
 
 
 def scans_of(data: Any, settings: GraphSettings, *, nodes: NDArray[Any] | None = None) -> Scans:

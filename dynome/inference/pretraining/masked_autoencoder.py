@@ -255,11 +255,7 @@ class GraphMaskedAutoencoder(GraphEstimator):
         seed = seeds.resolve(self.random_state)
         rng = seeds.generator(seed, "pretraining")
         scans = scans_of(study, self.graph_settings)
-        about = self._about(scans).assign_attrs(
-            n_windows=self._clip_length(scans),
-            regions_left_out=scans.n_known - scans.nodes.size,
-            regions_in_all=scans.n_known,
-        )
+        about = self._about(scans).assign_attrs(n_windows=self._clip_length(scans), **scans.regions_told())
         marks = digests_of(scans)
         train, held = _held_out(scans, self.validation, seed)
         run = self._run(about, marks, seed)
@@ -411,6 +407,7 @@ class GraphMaskedAutoencoder(GraphEstimator):
         for name in ("n_windows", "n_steps", "batch_size", "accumulate"):
             if name != "n_windows" or self.n_windows is not None:
                 add_count(problems, name, getattr(self, name))
+        add_choice(problems, "precision", self.precision, ("float32", "bfloat16"))
         add_positive(problems, "learning_rate", self.learning_rate)
         add_share(problems, "weight_decay", self.weight_decay)
         add_share(problems, "validation", self.validation)
@@ -422,7 +419,7 @@ class GraphMaskedAutoencoder(GraphEstimator):
 def _held_out(scans: Scans, share: float, seed: int) -> tuple[Scans, Scans | None]:
     """Scans to learn from, and those of some animals to look at."""
     animals = np.unique([scan.animal for scan in scans.scans])
-    number = min(math.ceil(share * animals.size), animals.size - 1)
+    number = min(math.ceil(round(share * animals.size, 9)), animals.size - 1)  # 0.07 * 100 is above 7
     if not number:
         return scans, None
     chosen = set(seeds.generator(seed, "validation").permutation(animals)[:number].tolist())

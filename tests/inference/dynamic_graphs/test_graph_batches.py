@@ -86,6 +86,16 @@ def test_the_shuffled_control_moves_edges_to_other_nodes_and_is_the_same_each_ti
     assert int(differ.sum()) >= 7
 
 
+@pytest.mark.parametrize("wiring", ["observed", "shuffled", "empty"])
+def test_graphs_are_the_same_whether_correlations_are_kept_or_not(wiring):
+    x = activity()
+    x.loc[{"node": "c", "time": slice(0, 24)}] = 1.0
+    scans = scans_of(x, SETTINGS._replace(wiring=wiring))
+    kept, lost = (next(whole_scans(scans, correlation=correlation)) for correlation in (True, False))
+    assert torch.equal(kept.adjacency, lost.adjacency)
+    assert lost.correlation is None
+
+
 def test_a_region_that_stands_still_in_a_window_keeps_its_self_loop_alone():
     x = activity()
     x.loc[{"node": "c", "time": slice(0, 24)}] = 1.0

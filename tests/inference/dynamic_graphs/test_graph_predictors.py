@@ -166,6 +166,8 @@ def test_regions_that_all_share_are_used():
     data["p01"] = data["p01"].isel(node=slice(2, None))
     model = GraphClassifier(**SMALL).fit(data, [0, 1])
     assert model.results_.node.values.tolist() == [f"r{k:02d}" for k in range(2, 12)]
+    told = [model.results_.attrs[name] for name in ("regions_left_out", "regions_in_all")]
+    assert told == [2, 12]
 
 
 @pytest.mark.parametrize(

@@ -279,6 +279,7 @@ def test_all_bad_parameters_are_told_at_once(study):
         "n_steps": 0,
         "validation": 1.0,
         "learning_rate": 0.0,
+        "precision": "float16",
         "checkpoint": "x.npz",
         "random_state": None,
     }
@@ -286,7 +287,7 @@ def test_all_bad_parameters_are_told_at_once(study):
         model(**bad).fit(study)
     for name in ("objective", "hidden", "decoder", "gap", "momentum", "spatial_weight", "edge_weight", "n_steps"):
         assert name in str(told.value)
-    for name in ("validation", "learning_rate", "a checkpoint needs random_state"):
+    for name in ("validation", "learning_rate", "precision", "a checkpoint needs random_state"):
         assert name in str(told.value)
     with pytest.raises(InputError, match="no target"):
         model().fit(study, np.zeros(8))
