@@ -93,6 +93,6 @@ def test_the_order_of_regions_is_told_beside_the_first_matrix(windows):
         return rooms[0].get_ylabel()
 
     plain = windows.drop_vars(["source_network", "target_network"])
-    assert told(windows) == "regions by network, alike together"
+    assert told(windows) == "regions by network,\nalike together"
     assert told(plain) == "regions alike together"
     assert told(plain.isel(source=slice(3))) == "regions as stored"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dynome import device as devices
 from dynome import labels, seeds
+from dynome.dynamics.connectivity.inputs import pair_coords
 from dynome.errors import InputError, Problems, listed
 from dynome.inference.dynamic_graphs.embeddings import session_coords, window_coords
 from dynome.inference.dynamic_graphs.scans import Scans, scans_of
@@ -49,7 +50,7 @@ def complete_connectivity(
     (session, window, source, target) float32, dimensionless
         Symmetric, 1 on the diagonal; all pairs, those that were seen among them, as the network tells them. NaN after
         the last window of a session with fewer. Coordinates ``hidden (window, source)``, what was
-        missing; ``animal``, ``start``, ``stop``.
+        missing; ``animal``, ``start``, ``stop``; and what the model knows of its regions, at both ends.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def complete_connectivity(
             hidden[..., torch.from_numpy(lost).to(device)] = True
             hidden[:, torch.from_numpy(hidden_windows[: scan.starts.size]).to(device)] = True
             out[k, : scan.starts.size] = network.complete(_widened(part, place, known.size), hidden)[0].cpu().numpy()
-    coords: dict[Any, Any] = session_coords(scans) | window_coords(scans) | {SOURCE: known, TARGET: known}
+    coords: dict[Any, Any] = session_coords(scans) | window_coords(scans) | pair_coords(model._fitted()[NODE])
     coords |= {HIDDEN: ((WINDOW, SOURCE), hidden_windows[:, None] | lost)}
     attrs = {"units": "1", "long_name": "probability of an edge", "directed": 0, "density": model.density}
     return xr.DataArray(out, coords, _DIMS, name="probability", attrs=attrs)

@@ -9,11 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from dynome import labels
 from dynome.errors import InputError, listed
 from dynome.inference.dynamic_graphs.scans import Scan, Scans, scans_of, series_of
 from dynome.inference.generation.completion import HIDDEN, complete_connectivity
-from dynome.schema import SESSION, SOURCE
+from dynome.schema import SESSION, SOURCE, WINDOW
 
 if TYPE_CHECKING:
     from dynome.inference.pretraining.masked_autoencoder import GraphMaskedAutoencoder
@@ -28,7 +27,7 @@ def completion_scores(
     model: GraphMaskedAutoencoder,
     study: Any,
     *,
-    nodes: Sequence[str] | None = None,
+    nodes: str | Sequence[str] | None = None,
     windows: Sequence[int] | None = None,
     reference: Any,
 ) -> xr.Dataset:
@@ -50,11 +49,12 @@ def completion_scores(
     -------
     Dataset
         ``auroc`` (0.5 is chance) and ``brier`` (mean squared error of probabilities, lower is better), both
-        (predictor, session), over hidden pairs: all pairs of hidden windows; in other windows, those with a hidden
-        node. Predictors: "model"; "interpolation" between the nearest windows that are there, linear in time; "session
-        mean" over the windows that are there; "group mean" over the windows of `reference`. Those that cannot tell a
-        pair, as the second and third for a hidden node, are NaN; so are both where nodes and windows are hidden
-        together, since their score is over all hidden pairs. Hide windows alone to compare with them.
+        (predictor, session), over the ``n_pairs (session)`` hidden pairs: all pairs of hidden windows; in other
+        windows, those with a hidden node. Predictors: "model"; "interpolation" between the nearest windows that are
+        there, linear in time; "session mean" over the windows that are there; "group mean" over the windows of
+        `reference`. Those that cannot tell a pair, as the second and third for a hidden node, are NaN; so are both
+        where nodes and windows are hidden together, since their score is over all hidden pairs. Hide windows alone to
+        compare with them.
 
     Raises
     ------
@@ -65,16 +65,17 @@ def completion_scores(
         raise InputError("nothing is hidden; name nodes or windows")
     told = complete_connectivity(model, study, nodes=nodes, windows=windows)
     known = told[SOURCE].to_numpy()
-    gone = told[HIDDEN].all(SOURCE).to_numpy()
-    lost = np.isin(known, labels.as_labels(list(nodes or [])))
+    gone, lost = (told[HIDDEN].all(dim).to_numpy() for dim in (SOURCE, WINDOW))
     scans, others = (scans_of(data, model.graph_settings, nodes=known) for data in (study, reference))
     _refuse_shared(scans, others)
     group = np.mean([_graphs(scan, model).mean(axis=0) for scan in others.scans], axis=0)
     lower = np.tril(np.ones((known.size, known.size), dtype=bool), -1)
     auroc, brier = np.full((2, len(_METHODS), len(scans.scans)), np.nan)
+    n_pairs = np.zeros(len(scans.scans), dtype=np.int64)
     for k, scan in enumerate(scans.scans):
         truth, away = _graphs(scan, model), gone[: scan.starts.size]
         asked = (away[:, None, None] | lost[:, None] | lost) & lower
+        n_pairs[k] = asked.sum()
         rivals = [
             told.to_numpy()[k, : scan.starts.size],
             None if lost.any() else _interpolated(truth, away),
@@ -89,9 +90,9 @@ def completion_scores(
         {
             "auroc": ((PREDICTOR, SESSION), auroc, {"units": "1", "long_name": "area under the ROC curve"}),
             "brier": ((PREDICTOR, SESSION), brier, {"units": "1", "long_name": "mean squared error of probabilities"}),
+            "n_pairs": (SESSION, n_pairs, {"units": "count", "long_name": "hidden pairs"}),
         },
         coords=coords,
-        attrs={"hidden_pairs_of_a_session": int(asked.sum())},
     )
 
 
@@ -108,7 +109,7 @@ def _graphs(scan: Scan, model: Any) -> Floats:
     from dynome.inference.dynamic_graphs.graph_batches import graphs_of
 
     windows = np.arange(scan.starts.size)
-    return graphs_of(series_of(scan), scan, windows, model.graph_settings)[1].astype(np.float64)
+    return graphs_of(series_of(scan), scan, windows, model.graph_settings)[0].astype(np.float64)
 
 
 def _interpolated(graphs: Floats, gone: NDArray[np.bool_]) -> Floats:

@@ -177,4 +177,4 @@ def _draw_matrices(ax: Axes, windows: xr.DataArray, matrices: Floats, network: s
         rooms = draw_squares(ax, matrices, titles, groups, scale, label, columns=-(-len(titles) // rows), title=network)
         how = [f"by {network}"] if groups else []
         how += ["alike together"] if alike else ["as stored"]
-        rooms[0].set_ylabel(f"regions {', '.join(how)}", fontsize=canvas.NOTE, labelpad=8 if groups else 2)
+        rooms[0].set_ylabel("regions " + ",\n".join(how), fontsize=canvas.NOTE, labelpad=8 if groups else 2)

@@ -35,6 +35,8 @@ def test_probabilities_are_symmetric_and_labelled(model, recordings):
     told = complete_connectivity(model, recordings, windows=[3, 4, -1], nodes=[region(recordings)])
     assert told.dims == ("session", "window", "source", "target")
     assert list(told.session.values) == list(recordings)
+    network = next(iter(recordings.values())).network
+    assert told["source_network"].values.tolist() == told["target_network"].values.tolist() == network.values.tolist()
     np.testing.assert_allclose(told, told.transpose("session", "window", "target", "source"), atol=1e-6)
     assert float(told.min()) >= 0
     assert float(told.max()) <= 1
@@ -76,11 +78,15 @@ def test_scores_have_every_method_that_can_tell(model, recordings):
     scored, others = halves(recordings)
     windows = completion_scores(model, scored, windows=[3, 4], reference=others)
     assert windows["auroc"].notnull().all()
-    nodes = completion_scores(model, scored, nodes=[region(recordings)], reference=others)
+    assert windows["n_pairs"].values.tolist() == [2 * 120] * 2
+    nodes = completion_scores(model, scored, nodes=region(recordings), reference=others)
     assert nodes["auroc"].sel(predictor=["interpolation", "session mean"]).isnull().all()
     assert nodes["auroc"].sel(predictor="group mean").mean() > 0.5
+    n_windows = len_windows(model, scored)
+    assert nodes["n_pairs"].values.tolist() == [15 * n_windows] * 2
     both = completion_scores(model, scored, nodes=[region(recordings)], windows=[3], reference=others)
     assert both["auroc"].sel(predictor=["interpolation", "session mean"]).isnull().all()
+    assert both["n_pairs"].values.tolist() == [120 + 15 * (n_windows - 1)] * 2
 
 
 def test_the_group_mean_is_of_other_people(model, recordings):
