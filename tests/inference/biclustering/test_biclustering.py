@@ -63,8 +63,8 @@ def test_a_chain_from_the_truth_stays_at_the_truth():
 
 
 def test_clusters_and_states_are_found_from_a_start_that_the_data_suggest():
-    data = make_biclusters(random_state=0)
-    model = Biclustering(n_tune=20, n_draws=20, n_chains=1, random_state=0).fit(data["spike_count"])
+    data = make_biclusters(nodes_per_cluster=8, n_times=250, random_state=0)
+    model = Biclustering(n_tune=10, n_draws=10, n_chains=1, random_state=0).fit(data["spike_count"])
     found = model.results_["clustering"]
     assert adjusted_rand_score(data["true_cluster"], found["cluster_maxpear"]) > 0.7
     assert adjusted_rand_score(data["true_state"], found["state_maxpear"]) > 0.5
@@ -84,25 +84,27 @@ def test_results_have_the_labels_of_the_recording(recording):
 
 @pytest.mark.parametrize("changes", [{}, {"n_temperatures": 2}, {"dynamics": "coupled", "observation": "poisson"}])
 def test_going_on_gives_the_draws_of_one_longer_run(recording, changes):
-    counts = recording["spike_count"]
-    long = Biclustering(**QUICK, n_draws=10, **changes).fit(counts).results_["posterior"]
-    model = Biclustering(**QUICK, n_draws=6, **changes).fit(counts).resume(n_draws=10)
+    counts = recording["spike_count"].isel(time=slice(40))
+    long = Biclustering(**QUICK, n_draws=6, **changes).fit(counts).results_["posterior"]
+    model = Biclustering(**QUICK, n_draws=3, **changes).fit(counts).resume(n_draws=6)
     short = model.results_["posterior"]
-    assert model.n_draws == 10
+    assert model.n_draws == 6
     for name in ("bias", "dispersion", "n_clusters", "n_states", "log_likelihood_per_spike"):
         np.testing.assert_array_equal(short[name], long[name], err_msg=name)
 
 
 def test_a_folder_keeps_the_draws_and_a_second_fit_goes_on_from_it(recording, tmp_path):
-    counts = recording["spike_count"]
+    counts = recording["spike_count"].isel(time=slice(40))
     memory = Biclustering(**QUICK, n_draws=8).fit(counts).results_["posterior"]
     Biclustering(**QUICK, n_draws=4, out=str(tmp_path / "chains"), checkpoint_every=3).fit(counts)
     again = Biclustering(**QUICK, n_draws=8, out=str(tmp_path / "chains"), checkpoint_every=3).fit(counts)
     np.testing.assert_array_equal(again.results_["posterior"]["bias"], memory["bias"])
 
 
-@pytest.mark.parametrize("observation", ["poisson", "bernoulli", "gaussian"])
-@pytest.mark.parametrize("dynamics", ["block", "coupled"])
+@pytest.mark.parametrize(
+    ("observation", "dynamics"),
+    [("poisson", "block"), ("bernoulli", "coupled"), ("gaussian", "block"), ("gaussian", "coupled")],
+)
 def test_every_law_and_dynamics_fit_with_missing_bins_and_trials(observation, dynamics):
     data = make_biclusters(
         n_clusters=2, nodes_per_cluster=3, n_times=60, n_factors=1, observation=observation, random_state=0

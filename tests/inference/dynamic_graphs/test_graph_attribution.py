@@ -46,7 +46,7 @@ def unseen():
 @pytest.fixture(scope="module", params=["none", "gru"])
 def model(request):
     tree, group = people(12, 0)
-    made = GraphClassifier(timestamp=request.param, n_epochs=20, batch_size=4, learning_rate=1e-2, **SMALL)
+    made = GraphClassifier(timestamp=request.param, n_epochs=12, batch_size=4, learning_rate=1e-2, **SMALL)
     return made.fit(tree, target=group)
 
 
@@ -81,7 +81,7 @@ def test_edges_among_the_carriers_speak_for_the_class_that_has_them(model, unsee
 
 def test_parts_add_up_to_what_the_answer_has_over_that_of_the_mean_graph(model, unseen):
     tree, _ = unseen
-    found = region_attribution(model, tree, of="case", n_steps=12)
+    found = region_attribution(model, tree, of="case", n_steps=8)
     gain = found.answer - found.reference
     np.testing.assert_allclose(found.sum(("window", "node")), gain, atol=0.05 * float(abs(gain).max()))
     found = region_attribution(model, tree, of="case", n_steps=2)

@@ -106,10 +106,10 @@ def test_only_the_conditions_named_are_changed():
 
 
 def test_the_network_bends_where_people_do_and_the_gaussian_cannot():
-    fc, new = people(400, bend=0.8), people(200, seed=1, bend=0.8)
+    fc, new = people(300, bend=0.8), people(60, seed=1, bend=0.8)
     scores = [
         fitted(kind, fc, **kw).score(new)
-        for kind, kw in ((ConnectivityGaussian, {}), (ConnectivityVAE, {"n_epochs": 150, "learning_rate": 1e-2}))
+        for kind, kw in ((ConnectivityGaussian, {}), (ConnectivityVAE, {"n_epochs": 100, "learning_rate": 1e-2}))
     ]
     assert scores[1] > scores[0] + 0.1
 
