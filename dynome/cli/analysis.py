@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -143,8 +143,7 @@ def _read(path: Path) -> xr.DataTree:
         return studies.build({path.name.partition(".")[0]: found})
     if kind != "study":
         raise InputError(f"{path} holds a {kind}, expected a study; build one with dynome.study.build and save it")
-    tree: xr.DataTree = found
-    return tree
+    return cast("xr.DataTree", found)
 
 
 def _planned(

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from dynome import viz
-from dynome.errors import listed
+from dynome.batch import Record
 from dynome.pipelines.analysis_estimates import duration
 from dynome.pipelines.analysis_results import Analysis
 from dynome.pipelines.group_results import numbers_of
@@ -85,13 +85,15 @@ def _told(analysis: Analysis) -> dict[str, dict[str, object]]:
 
 def _summary(analysis: Analysis) -> str:
     n_sessions = len(analysis.provenance["study"]["sessions"])
-    methods = list(_told(analysis))
-    failed = sum(len(records) for records in analysis.failed.values())
-    text = f"{n_sessions} sessions of {len(_animals(analysis))} animals, analysed by {listed(methods, 9)}. "
+    methods, failed = list(_told(analysis)), sum(len(records) for records in analysis.failed.values())
+    text = f"{n_sessions} sessions of {len(_animals(analysis))} animals, analysed by {', '.join(methods)}. "
     text += f"{failed} of the results could not be computed; the end of the page says why. " if failed else ""
     stand_out = {session for name in analysis.results for session in _outliers(analysis, name)}
+    text += "".join(f"{name} could not begin. " for name in analysis.broken)
     if stand_out:
-        text += f"{listed(sorted(stand_out))} stand out from the other sessions: look at these recordings first."
+        told = ", ".join(sorted(stand_out)[:9]) + (f", ... ({len(stand_out)} in all)" if len(stand_out) > 9 else "")
+        stand = "stands" if len(stand_out) == 1 else "stand"
+        text += f"{told} {stand} out from the other sessions: look at these recordings first."
     return text.strip()
 
 
@@ -119,7 +121,7 @@ def _overview(analysis: Analysis) -> Section:
         for session, row in rows.items():
             left_out = dict(about.get("left_out", {}))  # type: ignore[call-overload]
             record = records.get(session)
-            row[name] = left_out.get(session) or ("not computed" if record is None else _state(record))
+            row[name] = left_out.get(session) or _state(record, begun=name not in analysis.broken)
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("session")
     text = "What became of each session: seconds of computing, or why there is nothing."
     for name, why in analysis.provenance.get("left_out", {}).items():
@@ -127,9 +129,10 @@ def _overview(analysis: Analysis) -> Section:
     return Section("Sessions", text, tables=[Table(frame, "Sessions by methods.")])
 
 
-def _state(record: object) -> str:
-    status, seconds = str(getattr(record, "status", "")), float(getattr(record, "seconds", 0.0))
-    return f"done, {duration(seconds)}" if status == "done" else "failed"
+def _state(record: Record | None, *, begun: bool) -> str:
+    if record is None:
+        return "not computed" if begun else "could not begin"
+    return f"done, {duration(record.seconds)}" if record.status == "done" else "failed"
 
 
 def _method(analysis: Analysis, name: str) -> Section:

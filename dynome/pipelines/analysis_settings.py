@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -11,14 +10,12 @@ from typing import Any, NamedTuple
 
 from dynome import seeds
 from dynome.batch.content import plain_parameters
-from dynome.batch.tasks import GIVEN
 from dynome.errors import InputError, listed
 from dynome.pipelines.methods import METHODS, Method
-from dynome.pipelines.parameter_files import parameters_of
+from dynome.pipelines.parameter_files import ANALYSIS, known_parameters, parameters_of
 from dynome.pipelines.provenance import FILE, read_provenance
 
 MODEL = "model"  # the parameter that gets what `Method.prepare` made
-TABLE = "analysis"  # of a file of parameters: what holds for all methods
 
 Parameters = Mapping[str, Any] | str | os.PathLike[str]
 
@@ -86,7 +83,7 @@ def settings_of(
     former: dict[str, Any] = read_provenance(folder)["settings"] if (folder / FILE).is_file() else {}
     named = checked_methods(methods) or checked_methods(former.get("methods"))
     told = parameters_of(parameters) if parameters is not None else {}
-    shared = {**former, **told.pop(TABLE, {}), **{name: value for name, value in given.items() if value is not None}}
+    shared = {**former, **told.pop(ANALYSIS, {}), **{name: value for name, value in given.items() if value is not None}}
     patterns = [only] if isinstance(only, str) else only
     return Settings(
         methods=named,
@@ -135,10 +132,4 @@ def full_parameters(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
     given : mapping
         Name to value.
     """
-    signature = inspect.signature(method.function).parameters.values()
-    defaults = {
-        p.name: p.default
-        for p in signature
-        if p.kind is p.KEYWORD_ONLY and p.name not in (*GIVEN, MODEL) and p.default is not p.empty
-    }
-    return {**defaults, **given}
+    return {**{name: default for name, (_, default) in known_parameters(method.function).items()}, **given}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import xarray as xr
 
@@ -15,7 +15,7 @@ from dynome.errors import InputError, SchemaError
 from dynome.pipelines.methods import Method
 
 FOLDER = "group"
-Kind = Literal["components", "states", "clusters"]
+_n_null = 100  # draws of the test against chance
 
 
 def matched(method: Method, results: BatchResults, folder: Path, *, former: Any, random_state: int) -> dict[str, str]:
@@ -51,7 +51,8 @@ def matched(method: Method, results: BatchResults, folder: Path, *, former: Any,
     try:
         found = inference.match_sessions(
             {session: results[session] for session in results},
-            kind=cast(Kind, method.group),
+            kind=method.group,
+            n_null=_n_null,
             block="animal" if len(animals) > 1 else "session",
             random_state=random_state,
         )
