@@ -79,7 +79,7 @@ def masked_autoencoder(
     Examples
     --------
     >>> from dynome.datasets import make_bold
-    >>> person = make_bold(n_animals=1, n_nodes=8, n_times=120, random_state=0)["person_1"].to_dataset()
+    >>> person = make_bold(n_animals=1, n_nodes=16, n_times=120, random_state=0)["person_1"].to_dataset()
     >>> found = masked_autoencoder(person, hidden=4, n_steps=2)
     >>> found.embedding.dims, found.node_embedding.dims
     (('window', 'feature'), ('node', 'feature'))
@@ -88,9 +88,8 @@ def masked_autoencoder(
     if model:
         fitted = inference.GraphMaskedAutoencoder.load(model).set_params(device=device)
     else:
-        chosen = dict(
-            zip(_FIT, (window, spike_bin, objective, hidden, n_layers, n_steps, batch_size, device), strict=True)
-        )
+        values = (window, objective, hidden, n_layers, n_steps, batch_size, device)
+        chosen = dict(zip(_FIT, values, strict=True))
         fitted = _pretrained({session: rec}, chosen, random_state)
     known = fitted.results_[NODE].to_numpy()
     if absent := np.setdiff1d(known, rec[NODE].to_numpy()).tolist():
