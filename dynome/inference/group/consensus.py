@@ -78,7 +78,8 @@ def template(total: Floats, count: Floats) -> tuple[Floats, Floats]:
     ----------
     total, count : (n, n_feature)
     """
-    return np.divide(total, count, out=np.zeros_like(total), where=count > _SOME), (count > _SOME).astype(np.float64)
+    there = (count > _SOME).astype(np.float64)
+    return there * total / np.maximum(count, _SOME), there
 
 
 def likeness(mean: Floats, there: Floats, units: Units) -> Floats:

@@ -131,8 +131,8 @@ def match_sessions(
     blocks = np.unique(animals if block == ANIMAL else np.array(names), return_inverse=True)[1]
     if reference is None and blocks.max() < 1:
         raise InputError(
-            f"all {len(names)} sessions are of one animal, {animals[0]!r}, which cannot judge itself; to compare its "
-            "sessions with one another, give block='session'"
+            f"all {len(names)} sessions are of one animal, {str(animals[0])!r}, which cannot judge itself; to compare "
+            "its sessions with one another, give block='session'"
         )
     dim, seed = DIM[kind], seeds.resolve(random_state)
     units = _gathered(results, names, kind, reference)
