@@ -1,4 +1,4 @@
-"""Sphinx configuration. Before a build, the reference pages and the tutorials are written beside the other pages."""
+"""Sphinx configuration. Before a build, what is made from code or copied is written beside the other pages."""
 
 import shutil
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from benchmark_pages import write_benchmarks  # noqa: E402
 from reference_pages import write_reference  # noqa: E402
 
 from dynome import __version__  # noqa: E402
@@ -43,6 +44,7 @@ html_css_files = ["style.css"]
 html_sidebars = {"index": [], "installation": [], "data_model": [], "tutorials/*": []}  # they have no siblings
 
 write_reference(HERE / "reference")
+write_benchmarks(HERE / "benchmarks")
 
 # Sphinx reads nothing outside its own folder.
 (HERE / "tutorials").mkdir(exist_ok=True)

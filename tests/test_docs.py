@@ -114,6 +114,7 @@ def test_blocks_are_of_a_known_kind(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_links_lead_somewhere(page):
     generated = {f"reference/{name}.md" for name in [*_reference().AREAS, *_reference().FLOORS, "index"]}
+    generated |= {f"benchmarks/{name}.md" for name in ["index", *_results()]}
     for link in _link.findall(prose(page)):
         if link.startswith(("http:", "https:", "mailto:")):
             continue
@@ -185,9 +186,45 @@ def test_the_reference_has_every_public_name(tmp_path):
             assert re.search(rf"^ *\|? *`?{name}`?( \||$)", page, re.MULTILINE), f"{area}.{name}"
 
 
-@cache
+def test_every_plot_is_in_the_gallery():
+    shown = set(re.findall(r"dy\.viz\.(plot_\w+)\(", (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")))
+    assert shown == {name for name in dynome.viz.__all__ if name.startswith("plot_")}
+
+
+def test_cells_of_the_gallery_are_python():
+    for block in blocks(ROOT / "docs" / "gallery.md"):
+        if block.kind == "{code-cell}":
+            compile(re.sub(r"^(:tags:|%).*$", "", block.text, flags=re.MULTILINE), "gallery.md", "exec")
+
+
+def test_headlines_are_what_the_benchmark_pages_say(tmp_path):
+    pages = _script("benchmark_pages")
+    assert all(0.01 < pages.ratio(headline) < 1000 for headline in pages.HEADLINES)
+    pages.write_benchmarks(tmp_path)
+    index = (tmp_path / "index.md").read_text(encoding="utf-8")
+    assert all(f"]({name}.md)" in index for name in _results())
+    assert (tmp_path / "headlines.svg").stat().st_size > 1000
+
+
+def test_links_to_elsewhere_are_whole():
+    """Their form; that they answer needs a network."""
+    form = re.compile(r"https://[\w.-]+\.[a-z]{2,}(/[\w.~%!$&'()*+,;=:@/#?-]*)?")
+    for page in PAGES:
+        for link in _link.findall(prose(page)):
+            assert not link.startswith("http") or form.fullmatch(link), f"{page.name} links to {link}"
+
+
+def _results() -> list[str]:
+    return [path.stem for path in sorted((ROOT / "benchmarks" / "results").glob("*.md"))]
+
+
 def _reference() -> Any:
-    spec = importlib.util.spec_from_file_location("reference_pages", ROOT / "docs" / "reference_pages.py")
+    return _script("reference_pages")
+
+
+@cache
+def _script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
