@@ -67,8 +67,8 @@ def design_of(values: xr.DataArray, factor: Factor, phenotype: Phenotype, block:
     InputError
         If the factor is unknown, has one value or more than two classes, or is known for too few.
     """
-    sessions = labels.as_labels(values[SESSION].to_numpy()).tolist()
     names = blocks_of(values, block)
+    sessions = labels.as_labels(values[SESSION].to_numpy()).tolist()
     if factor is None:
         column: NDArray[Any] = np.ones(len(sessions))
     else:
