@@ -126,9 +126,8 @@ def _sums_of_blocks(
             for j in range(x.shape[0]):
                 for k in range(last - first):
                     block[j, k] = x[j, first + k]
-            _sums(top, bottom, pointer, column, weight, own, block, 0, last - first, out, first)
-        else:
-            _sums(top, bottom, pointer, column, weight, own, x, first, last - first, out, first)
+        rows, at = block if packed else x, 0 if packed else first  # one call: each would be compiled by itself
+        _sums(top, bottom, pointer, column, weight, own, rows, at, last - first, out, first)
 
 
 @njit(**_OPTIONS)
@@ -181,9 +180,8 @@ def _products_of_blocks(
             for j in range(n):
                 for k in range(m):
                     left[j, k], right[j, k] = x[j, first + k], g[j, first + k]
-            _products(source, target, left, right, 0, m, out)
-        else:
-            _products(source, target, x, g, first, first + m, out)
+        a, b, at = left if packed else x, right if packed else g, 0 if packed else first
+        _products(source, target, a, b, at, at + m, out)
 
 
 @njit(**_OPTIONS)

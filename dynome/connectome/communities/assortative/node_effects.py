@@ -170,12 +170,13 @@ def weights_length(
     state = np.zeros(1, dtype=np.uint64)
     least = LEAST_SHARE * np.var(value)
     last = np.inf
-    update_shared(start, neighbour, value, community, effects, least, False)
-    for rounds in range(most_rounds):
-        for i in range(community.size):
-            update_node(i, start, neighbour, value, community, effects, False, state)
-        update_shared(start, neighbour, value, community, effects, least, True)
-        if rounds % 10 == 9:
+    for rounds in range(most_rounds + 1):
+        begun, draw = rounds > 0, rounds < 0  # of True and False, numba would compile versions of their own
+        if begun:
+            for i in range(community.size):
+                update_node(i, start, neighbour, value, community, effects, draw, state)
+        update_shared(start, neighbour, value, community, effects, least, begun)
+        if begun and rounds % 10 == 0:
             length = _length(start, neighbour, value, community, effects)
             if abs(last - length) < 0.05:
                 break
