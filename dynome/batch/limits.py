@@ -53,7 +53,8 @@ def limited(threads: int, memory: int | None) -> Iterator[None]:
     Parameters
     ----------
     threads : int
-        Threads of BLAS, OpenMP, torch and numba.
+        Threads of BLAS, OpenMP, torch, numba and dask. Dask works within the process: on the worker of a cluster it
+        would hand out the pieces of one session to all the others, and lose them with any of these.
     memory : int or None
         Bytes; what asks for more gets a `MemoryError`. On systems other than Linux there is no such limit.
 
@@ -79,8 +80,11 @@ def limited(threads: int, memory: int | None) -> Iterator[None]:
 
 
 def _set_threads(threads: int) -> None:
+    import dask
     from threadpoolctl import threadpool_limits
 
+    local = {"scheduler": "synchronous"} if threads == 1 else {"scheduler": "threads", "num_workers": threads}
+    _former.enter_context(dask.config.set(local))
     _former.enter_context(threadpool_limits(limits=threads))
     for name in ("torch", "numba"):
         library: Any = sys.modules.get(name)

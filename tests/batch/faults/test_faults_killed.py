@@ -9,7 +9,7 @@ import threading
 import fault_functions
 import numpy as np
 import pytest
-from fault_functions import describe, describe_late, wait_until
+from fault_functions import describe, describe_late, scheduler_within, wait_until
 from fault_tools import (
     alive,
     assert_equal_results,
@@ -103,6 +103,11 @@ def test_a_result_half_written_by_a_dead_worker_is_never_taken_for_one(workers, 
     assert not results.failed
     np.testing.assert_array_equal(results[SESSIONS[1]].second, np.arange(4096.0))
     assert litter(out) == []
+
+
+def test_what_a_session_computes_lazily_stays_in_its_worker(workers, study_path, tmp_path):
+    results = batch.map_sessions(scheduler_within, study_path, out=tmp_path / "out", client=workers, only=SESSIONS[0])
+    assert results[SESSIONS[0]].attrs["scheduler"] == "dask.local.get_sync"
 
 
 # --- The scheduler ---------------------------------------------------------------------------------------------------
