@@ -31,11 +31,11 @@ def bicluster(
     observation: Literal["auto", "negative_binomial", "poisson", "bernoulli", "gaussian"] = "auto",
     bin_width: float | Auto = "auto",
     nodes: tuple[str, ...] = (),
-    max_nodes: int = 120,
+    max_nodes: int = 60,
     held_out: float = 0.02,
     n_chains: int = 2,
-    n_tune: int = 60,
-    n_draws: int = 60,
+    n_tune: int = 40,
+    n_draws: int = 40,
 ) -> xr.Dataset:
     """Clusters of nodes and states of bins of one session, from short chains.
 

@@ -70,7 +70,7 @@ def dynamic_connectome(
     -------
     Dataset
         ``results_`` of `DynamicConnectome` with one animal, and three numbers: ``motifs_above_chance``,
-        ``active_share``, the part of the session in which a motif is active, on average over motifs, and
+        ``mean_active_share``, the part of the session in which a motif is active, on average over motifs, and
         ``largest_overlap``, of any motif with any epoch (NaN where there is no epoch).
 
     Raises
@@ -145,7 +145,7 @@ def _with_numbers(results: xr.Dataset) -> xr.Dataset:
     overlap = results["overlap"].max() if "overlap" in results else np.nan
     numbers = {
         "motifs_above_chance": ((), float(above), {"units": "1", "long_name": "motifs above chance"}),
-        "active_share": ((), float(results["active"].mean()), {"units": "1", "long_name": "share of time active"}),
+        "mean_active_share": ((), float(results["active"].mean()), {"units": "1", "long_name": "share of time active"}),
         "largest_overlap": ((), float(overlap), {"units": "1", "long_name": "largest overlap with an epoch"}),
     }
     return results.assign(numbers)

@@ -70,7 +70,7 @@ METHODS: dict[str, Method] = {
             dynamic_connectome,
             why_no_dynamic_connectome,
             group="components",
-            summary=("motifs_above_chance", "active_share", "largest_overlap"),
+            summary=("motifs_above_chance", "mean_active_share", "largest_overlap"),
             references=("arXiv:2402.14102",),
         ),
         Method(
