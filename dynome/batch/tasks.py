@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from dynome import errors, schema, seeds, store, study
+from dynome import errors, interrupts, schema, seeds, store, study
 from dynome.batch.content import changed_groups
 from dynome.batch.limits import forget_peak, limited, status
 from dynome.batch.records import MAX_TRACEBACK, Record, file_name, write_record
@@ -135,6 +135,7 @@ def run_session(task: Task, attempts: int = 1) -> Record:
     except OutputFault:
         raise
     except Exception as found:
+        interrupts.check()  # a parser may have swallowed a signal and raised an error in its place
         error = _told(found)
     peak = status("VmHWM")
     done = blank._replace(

@@ -119,10 +119,11 @@ def _value(text: str) -> Any:
 
 def _readable(study: Path, out: Path, *, resume: bool) -> Path | xr.DataTree:
     """A stored study by its path; another layout is read, unless an earlier run stored it in its output."""
+    from dynome import store
     from dynome.pipelines.analysis import STUDY
     from dynome.store.manifest import METADATA
 
-    if (study / METADATA).is_file():
+    if (study / METADATA).is_file() and store.read_manifest(study).kind == "study":
         return study
     if resume and (out / STUDY).is_dir():
         return out / STUDY

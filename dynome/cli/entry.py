@@ -14,6 +14,7 @@ from dynome.cli.application import app
 from dynome.errors import DynomeError
 
 INTERRUPTED = 128 + signal.SIGINT
+_HERE = {"pass overwrite=True": "pass --overwrite", "pass resume=True": "pass --resume"}
 
 
 def main() -> NoReturn:
@@ -42,7 +43,9 @@ def _interrupted(number: int) -> int:
 def _told(error: Exception) -> int:
     """Tell an error in plain words; what is nobody's fault but ours is raised as it is."""
     if isinstance(error, DynomeError):
-        told, code = str(error).replace("pass overwrite=True", "pass --overwrite"), 1
+        told, code = str(error), 1
+        for in_python, here in _HERE.items():
+            told = told.replace(in_python, here)
     elif isinstance(error, typer.Abort):
         return INTERRUPTED
     elif hasattr(error, "format_message"):  # a wrong call, which click words itself

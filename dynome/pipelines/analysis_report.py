@@ -46,7 +46,7 @@ def write_analysis_report(analysis: Analysis, path: str | os.PathLike[str]) -> P
     return write_report(
         analysis_sections(analysis),
         path,
-        title=f"Sessions of {_title(Path(study['path']))}",
+        title=f"Sessions of {_title(analysis)}",
         summary=_summary(analysis),
         numbers=_headline(analysis),
         provenance={
@@ -74,8 +74,10 @@ def analysis_sections(analysis: Analysis) -> list[Section]:
     return [_overview(analysis), *(_method(analysis, name) for name in _told(analysis)), *_failures(analysis)]
 
 
-def _title(path: Path) -> str:
-    return path.parent.stem if path.stem == "study" else path.stem
+def _title(analysis: Analysis) -> str:
+    """Name of the study; one that was in memory has none, and takes that of the results."""
+    path = Path(analysis.provenance["study"]["path"])
+    return analysis.path.stem if path.parent == analysis.path else path.stem
 
 
 def _told(analysis: Analysis) -> dict[str, dict[str, object]]:
