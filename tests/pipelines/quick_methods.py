@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ def noise(recording: xr.Dataset, *, random_state: int = 0) -> xr.Dataset:
     return xr.Dataset({"number": ((), np.random.default_rng(random_state).random(), {"units": "1"})})
 
 
+def slow(recording: xr.Dataset, *, seconds: float = 0.8) -> xr.Dataset:
+    """A session that takes its time and swallows the first interrupt, as a parser in C may."""
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        raise OSError("reading failed") from None
+    return xr.Dataset({"number": ((), 1.0, {"units": "1"})})
+
+
 def from_model(recording: xr.Dataset, *, model: str = "", reach: int = 1) -> xr.Dataset:
     """A number of a model that was learnt from the whole study."""
     horizons = store.open(model).results_["horizon"]
@@ -90,9 +100,12 @@ QUICK = (
 )
 
 
-def replace_methods(patch: Any) -> None:
+SLOW = Method("slow", "takes its time", slow, always)
+
+
+def replace_methods(patch: Any, methods: tuple[Method, ...] = QUICK) -> None:
     """Let the quick methods be the only ones."""
     for name in list(METHODS):
         patch.delitem(METHODS, name)
-    for method in QUICK:
+    for method in methods:
         patch.setitem(METHODS, method.name, method)
