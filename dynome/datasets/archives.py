@@ -14,12 +14,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
 from dynome.errors import FormatError, Problems
 
 MAX_MEMBERS = 100_000
+
+_Read = TypeVar("_Read")
 
 _block = 1 << 20
 _largest_piece = 1 << 22
@@ -221,12 +224,20 @@ def _write(archive: str, members: list[_Member], folder: Path, max_bytes: int) -
             target.mkdir(parents=True, exist_ok=True)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        source = member.open()
+        source = _read(member.open, archive, member)
         if source is None:
             raise FormatError(f"{archive}: {member.name!r} has no content")
         with source, target.open("xb") as out:
-            while block := source.read(_block):
+            while block := _read(partial(source.read, _block), archive, member):
                 left -= len(block)
                 if left < 0:
                     raise FormatError(f"{archive} unpacks to more than max_bytes={max_bytes:,}; it may be a bomb")
                 out.write(block)
+
+
+def _read(step: Callable[[], _Read], archive: str, member: _Member) -> _Read:
+    """One step of reading, whose errors are those of the archive, unlike those of writing."""
+    try:
+        return step()
+    except OSError as error:
+        raise FormatError(f"{archive} cannot be unpacked: {member.name!r} is damaged ({error})") from error

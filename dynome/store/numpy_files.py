@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -66,11 +68,11 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     Raises
     ------
     FormatError
-        If an array holds Python objects, or claims more than the file holds or the memory should.
-    zipfile.BadZipFile, ValueError, OSError
-        If the file is damaged.
+        If it is damaged, an array holds Python objects, or claims more than the file holds or the memory should.
+    OSError
+        If it cannot be opened.
     """
-    with zipfile.ZipFile(path) as archive:
+    with _told(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) > MAX_MEMBERS:
             raise FormatError(f"{path} holds {len(members)} arrays, at most {MAX_MEMBERS} are read")
@@ -90,14 +92,16 @@ def read_npy(path: Path) -> NDArray[Any]:
     Raises
     ------
     FormatError
-        If it holds Python objects, or claims more than the file holds or the memory should.
+        If it is damaged, holds Python objects, or claims more than the file holds or the memory should.
+    OSError
+        If it cannot be opened.
     """
-    with path.open("rb") as stream:
+    with _told(path), path.open("rb") as stream:
         shape, _, dtype = read_header(stream, path.name)
         check_shape(shape, dtype.itemsize, path.name)
         room = path.stat().st_size - stream.tell()
         _check_room(shape, dtype, room, path.name, exact=False)
-    return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def read_header(stream: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -128,6 +132,17 @@ def read_header(stream: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype
             f"{name} holds Python objects, which could run code when loaded; save plain numbers or strings"
         )
     return shape, fortran, dtype
+
+
+@contextmanager
+def _told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """One error for whatever zip, zlib and numpy raise on damaged bytes."""
+    try:
+        yield
+    except (FormatError, FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except Exception as error:
+        raise FormatError(f"{path} is damaged or no file of numpy ({type(error).__name__}: {error!s:.200})") from error
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

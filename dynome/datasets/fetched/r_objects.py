@@ -45,7 +45,7 @@ def r_value(content: bytes) -> Any:
         if plain[:2] != b"X\n":
             raise FormatError("expected an RDS file in binary XDR form")
         return _Reader(plain).value()
-    except (struct.error, zlib.error, ValueError, IndexError) as error:
+    except (struct.error, zlib.error, ValueError, IndexError, TypeError, AttributeError, OverflowError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"the RDS file is cut short or damaged ({error})") from error
@@ -81,6 +81,8 @@ class _Reader:
 
     def array(self, dtype: str) -> NDArray[Any]:
         n, width = self.integer(), np.dtype(dtype).itemsize
+        if n < 0:
+            raise FormatError(f"the RDS file claims an array of {n} values; it is damaged")
         found = np.frombuffer(self.plain, dtype, count=n, offset=self.place) if n else np.zeros(0, dtype)
         self.place += n * width
         return found.astype(found.dtype.newbyteorder("="))
