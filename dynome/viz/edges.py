@@ -50,7 +50,7 @@ def plot_edges(edges: xr.Dataset | pd.DataFrame, *, n: int = 30, ax: Axes | None
         The host of the panels, which are its ``child_axes``, one for each state on one common scale. Rows are edges,
         source → target, from the most excitatory to the most inhibitory on average over states. A line is the interval
         of the table (95 % for a Dataset, from the Wald errors). Filled: false discovery rate q < 0.05 over all edges
-        and states, red above zero and blue below; open and grey: not significant. Of a model with a prior (results_
+        and states, red above zero and blue below; open and grey: not significant. Of a model with a prior (``results_``
         with ``prior_precision`` or ``edge_class_probability``) errors are those of the posterior, as the label says.
 
     Raises

@@ -25,7 +25,7 @@ def heldout_scores(results: Any, data: ChainInput, *, n_draws: int | None = None
 
     Parameters
     ----------
-    results : fitted Biclustering, or its results_
+    results : fitted Biclustering, or its results
         Fitted to the data with NaN in the bins that are held out (speckled over nodes and bins).
     data : DataArray, Dataset, DataTree, dict or list
         The same recordings, with the values of those bins. What the model saw does not count.
