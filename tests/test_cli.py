@@ -69,7 +69,7 @@ def saved(tmp_path):
 def test_version_and_help():
     assert run("--version").stdout.strip() == f"dynome {__version__}"
     shown = run_alone("--help").stdout
-    for command in ("demo", "info", "validate", "convert", "fetch", "datasets"):
+    for command in ("demo", "analyze", "info", "validate", "convert", "fetch", "datasets"):
         assert command in shown
 
 

@@ -106,7 +106,7 @@ def test_a_page_on_real_data_runs_and_prints_what_it_says(page, empty_folder, da
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_blocks_are_of_a_known_kind(page):
-    known = {"python", "python real-data", "python no-run", "text", "console", "{toctree}"}
+    known = {"python", "python real-data", "python no-run", "text", "toml", "console", "{toctree}"}
     kinds = {b.kind.split(" ")[0] if b.kind.startswith("{") else b.kind for b in blocks(page)}
     assert kinds <= known | {k for k in kinds if k.startswith("{")}
 
