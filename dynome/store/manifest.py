@@ -178,10 +178,10 @@ def by_group(groups: Iterable[str], files: Mapping[str, int]) -> dict[str, dict[
     """The files that belong to each group itself, not to a group below it."""
     found: dict[str, dict[str, int]] = {group: {} for group in groups}
     for name, size in files.items():
-        parent = PurePosixPath("/", name).parent
-        while str(parent) not in found and str(parent) != "/":
-            parent = parent.parent
-        found.setdefault(str(parent), {})[name] = size
+        parent = f"/{name}".rpartition("/")[0]  # texts, not paths: a worker does this for each of its sessions
+        while parent and parent not in found:
+            parent = parent.rpartition("/")[0]
+        found.setdefault(parent or "/", {})[name] = size
     return found
 
 
@@ -259,7 +259,7 @@ def _parsed(raw: dict[str, Any]) -> Manifest:
         raise ValueError("names and checksums must be text")
     if not all(isinstance(checksum, str) for checksum in manifest.group_sha256.values()):
         raise ValueError("checksums of groups must be strings")
-    if outside := [f for f in manifest.files if PurePosixPath(f).is_absolute() or ".." in PurePosixPath(f).parts]:
+    if outside := [f for f in manifest.files if f.startswith("/") or ".." in f.split("/")]:
         raise StoreError(f"the store lists files outside itself ({listed(outside)}); do not trust this store")
     return manifest
 
