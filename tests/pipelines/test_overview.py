@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynome import datasets, report, store, study
+from dynome import datasets, dynamics, report, store, study
 from dynome.errors import InputError, StoreError
 from dynome.pipelines import demonstration, overview_sections, study_overview, write_demo
+
+
+@pytest.fixture
+def without_nulls(monkeypatch):
+    """No null refits of the atlas, which take most of the time; `found` and the simulated demo have them."""
+    monkeypatch.setattr(dynamics, "DynamicConnectome", functools.partial(dynamics.DynamicConnectome, n_null=0))
 
 
 @pytest.fixture(autouse=True)
@@ -64,12 +70,14 @@ def test_simulated_partners_act_as_one(found):
     assert float(contrast.homologue_fc) > float(contrast.all_fc) + 0.1
 
 
+@pytest.mark.usefixtures("without_nulls")
 def test_the_same_seed_gives_the_same_numbers(small):
     one, again = (study_overview(small, n_null=5, rank=2, random_state=3) for _ in range(2))
     for name in ("connectivity", "communities", "atlas", "structure_function"):
         assert again[name].to_dataset().equals(one[name].to_dataset()), name
 
 
+@pytest.mark.usefixtures("without_nulls")
 def test_without_connectome_and_event_the_rest_is_still_done_on_the_clock_of_the_session(small):
     alone = small.filter(lambda node: node.path != "/connectome")
     plain = study_overview(alone, event=None, n_null=5, rank=2)
@@ -118,9 +126,12 @@ def test_the_demo_says_that_its_worms_are_simulated(worms, tmp_path, monkeypatch
 
 
 @pytest.mark.realdata
+@pytest.mark.usefixtures("without_nulls")
 def test_the_demo_runs_on_the_real_worms(data_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("DYNOME_DATA_DIR", str(data_dir))
     monkeypatch.setattr(demonstration, "study_overview", functools.partial(study_overview, n_null=20))
+    drawn = [report.Section("Drawn", "of simulated worms, in the test before")]
+    monkeypatch.setattr(demonstration, "overview_sections", lambda *_, **__: drawn)
     written = write_demo(tmp_path / "demo")
     assert "real worms" in written.summary
     found = store.open(written.results).load()
