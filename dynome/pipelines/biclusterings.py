@@ -66,7 +66,7 @@ def bicluster(
         The group ``clustering`` of `Biclustering` without the similarity of bins: ``cluster_maxpear (node)``,
         ``state_maxpear (time)``, their uncertainty, ``node_similarity``, ...; and numbers: ``n_clusters`` and
         ``n_states``, posterior means; ``cluster_agreement_between_chains``
-        (adjusted Rand index); ``worst_r_hat``; and
+        (adjusted Rand index); ``worst_r_hat``, NaN where chains never move; and
         ``gain_over_rates``, nats for each hidden bin above a constant rate. Draws are not kept: they would be most of
         a batch's disk.
 
@@ -147,12 +147,12 @@ def _numbers(results: xr.DataTree, gain: float) -> dict[str, xr.DataArray]:
     table = results["diagnostics"].to_dataset()
     between = [q for q in table["quantity"].to_numpy().tolist() if q == "cluster_agreement_between_chains"]
     agreement = float(table["mean"].sel(quantity=between[0])) if between else np.nan
-    worst = float(table["r_hat"].max())
+    worst = float(table["r_hat"].max())  # infinite where chains stay apart and never move
     told = {
         "n_clusters": (float(posterior["n_clusters"].mean()), "1", "mean number of clusters"),
         "n_states": (float(posterior["n_states"].mean()), "1", "mean number of states"),
         "cluster_agreement_between_chains": (agreement, "1", "agreement of clusters between chains"),
-        "worst_r_hat": (worst, "1", "largest R-hat"),
+        "worst_r_hat": (worst if np.isfinite(worst) else np.nan, "1", "largest R-hat"),
         "gain_over_rates": (gain, "nat", "gain over a constant rate for each hidden bin"),
     }
     return {
