@@ -10,7 +10,7 @@ from dynome.errors import InputError
 def test_columns_are_sessions_of_animals_beside_the_mean_over_animals(matched_sessions, ax):
     first, second = dy.viz.plot_group_components(matched_sessions.isel(session=[3, 0, 2, 1, 4]), ax=ax).child_axes[:2]
     assert [t.get_text() for t in first.get_xticklabels()] == ["mean", "ann", "bob", "cid"]
-    assert second.get_title(loc="left") == "component 1, similarity 0.70, p = 0.02"
+    assert second.get_title(loc="left") == "component 1\nsimilarity 0.70, p = 0.02"
     sessions, mean = first.images
     assert sessions.get_array().shape == (6, 5)
     own = matched_sessions.node_strength.sel(component=0)

@@ -62,8 +62,8 @@ def plot_group_components(
     >>> matched = xr.Dataset({"node_strength": (dims, np.ones((2, 1, 3)))}, {"session": ["a/1", "b/1"]})
     >>> matched["match_similarity"] = (dims[:2], np.ones((2, 1)))
     >>> ax = plot_group_components(matched, ax=Figure().subplots())
-    >>> [panel.get_title(loc="left") for panel in ax.child_axes]
-    ['component 0, similarity 1.00']
+    >>> [panel.get_title(loc="left").splitlines() for panel in ax.child_axes]
+    [['component 0', 'similarity 1.00']]
     """
     canvas.require_variables(matched, ["match_similarity"], _what)
     unit = next((u for u in _units if u in matched["match_similarity"].dims), "")
@@ -167,7 +167,8 @@ def _tell(room: Axes, matched: xr.Dataset, unit: str, k: int, columns: NDArray[n
         similarity = float(one["match_similarity"].mean())
     p = f", p = {float(one['shared_p_value']):.2g}" if "shared_p_value" in one else ""
     name = canvas.labels_of(matched, unit)[k]
-    room.set_title(f"{unit} {name}, similarity {similarity:.2f}{p}", loc="left", fontsize=canvas.TICK, color=INK, pad=9)
+    title = f"{unit} {name}\nsimilarity {similarity:.2f}{p}"  # two lines, because few sessions make a narrow panel
+    room.set_title(title, loc="left", fontsize=canvas.TICK, color=INK, pad=9)
     if "match_p_value" in one:
         for x in np.flatnonzero(one["match_p_value"].to_numpy()[columns] > _doubtful):
             room.annotate("×", (x, 1), (0, 1), ("data", "axes fraction"), "offset points", ha="center", va="bottom",
