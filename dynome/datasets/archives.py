@@ -176,7 +176,7 @@ def _checked(archive: str, members: Iterator[_Member], max_bytes: int, max_membe
             problems.add(f"it has more than {max_members:,} members")
             break
         if total > max_bytes:  # before a compressed archive is read to the end of this member
-            problems.add(f"it holds {total:,} bytes or more, more than max_bytes={max_bytes:,}")
+            problems.add(f"it holds {total:,} bytes, more than max_bytes={max_bytes:,}")
             break
         if member.size < 0:
             problems.add(f"{member.name!r} claims {member.size} bytes")

@@ -1,4 +1,4 @@
-"""Evidence for store/: whoever makes a store to do harm spends none of our memory or time, and reads none of our files."""
+"""Evidence for store/: a store that was made to do harm costs no memory and no time, and reads no other files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from numcodecs.zstd import Zstd
 from dynome import schema, store
 from dynome.dynamics import NonnegativeCP
 from dynome.errors import StoreError
-from dynome.store import chunks, manifest
+from dynome.store import chunks, manifest, variables
 
 MIB = 2**20
 
@@ -44,7 +44,7 @@ def reseal(path: Path) -> None:
     root = json.loads((path / "zarr.json").read_text())
     entry = root["attributes"]["dynome"]
     entry["files"], entry["group_sha256"] = manifest._files(path), {}
-    entry["chunks"] = manifest.chunk_checksum(path, entry["files"])
+    entry["chunks"] = ""
     entry["sha256"] = manifest._checksum(root, manifest._metadata(path, entry["files"]))
     (path / "zarr.json").write_text(json.dumps(root))
 
@@ -137,7 +137,7 @@ WIDE = {"name": "fixed_length_utf32", "configuration": {"length_bytes": 4 * 10**
         ({"shape": [1] * 1000}, "1000 dims in chunks of 2 dims"),
         ({"chunk_key_encoding": {"name": "v2", "configuration": {"separator": "."}}}, "are not named as dynome names"),
         ({"storage_transformers": [{"name": "x"}]}, "are not named as dynome names"),
-        ({"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2**20, 2**20]}}}, "claims more than 256 MiB"),
+        ({"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2**20, 2**20]}}}, "more than 256 MiB"),
     ],
 )  # fmt: skip
 def test_arrays_that_dynome_does_not_write_are_refused(hostile, fields, message):
@@ -148,13 +148,13 @@ def test_arrays_that_dynome_does_not_write_are_refused(hostile, fields, message)
             reader(hostile)
 
 
-def test_chunks_that_exchange_places_are_noticed(tmp_path):
+def test_chunks_that_exchange_places_are_noticed(tmp_path, monkeypatch):
     """Two chunks of one size and sound checksums: only what the manifest knows of them tells."""
-    values = np.random.default_rng(0).standard_normal((2, 6000, 1000)).astype(np.float32)
-    path = store.save(xr.Dataset({"a": (("k", "time", "node"), values)}), tmp_path / "a.zarr")
-    first, second, *_ = sorted(p for p in (path / "a" / "c").rglob("*") if p.is_file())
-    if first.stat().st_size != second.stat().st_size:
-        pytest.skip("the chunks have different sizes, which is noticed anyhow")
+    monkeypatch.setattr(variables, "CHUNK_BYTES", 2**15)
+    noise = np.frombuffer(np.random.default_rng(0).bytes(8 * 16384), "u8")  # cannot be packed: chunks of one size
+    path = store.save(xr.Dataset({"a": ("time", noise)}), tmp_path / "a.zarr")
+    first, second = path / "a/c/0", path / "a/c/1"
+    assert first.stat().st_size == second.stat().st_size
     store.verify(path)
     first.rename(tmp_path / "x")
     second.rename(first)
@@ -217,9 +217,8 @@ def test_metadata_of_gigabytes_are_not_read(hostile):
     for name in ("zarr.json", "activity/zarr.json"):
         with (hostile / name).open("r+b") as file:
             file.truncate(2**33)  # a hole: it takes no room on the disk
-        with little_memory(), pytest.raises(StoreError, match="128 MiB|another size"):
+        with little_memory(), pytest.raises(StoreError, match=r"128 MiB|another size"):
             store.open(hostile)
-        (hostile / "activity/zarr.json").exists()
 
 
 def test_a_study_in_which_a_session_is_a_link_is_refused(tmp_path):
