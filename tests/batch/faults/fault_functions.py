@@ -21,7 +21,7 @@ import xarray as xr
 from dynome import seeds
 
 FOLDER = "DYNOME_FAULTS"
-PATIENCE = 60.0  # seconds until a function that nobody releases gives up
+PATIENCE = 400.0  # seconds until a function that nobody releases gives up
 
 
 def describe(recording: xr.Dataset, *, session: str, random_state: int, scale: float = 1.0) -> xr.Dataset:

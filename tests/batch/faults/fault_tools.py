@@ -109,7 +109,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_for_call(faults: Path, session: str, seconds: float = 60.0) -> None:
+def wait_for_call(faults: Path, session: str, seconds: float = 150.0) -> None:
     wait_until(lambda: calls(faults)[session] > 0, f"a call for {session}", seconds)
 
 
@@ -196,7 +196,7 @@ def python(code: str) -> tuple[str, str, str]:
 def finished(*command: str, faults: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """What became of a command that ends by itself."""
     with started(*command, faults=faults, **more) as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=250)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 

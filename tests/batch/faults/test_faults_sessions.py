@@ -184,7 +184,7 @@ def test_a_session_whose_data_change_while_it_is_computed_is_no_result_of_either
         wait_for_call(faults, ILL)
         rebuilt(study, lambda sessions: {**sessions, late: recording(99)})
         release(faults, ILL)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=150)
     assert process.returncode == 0, told
     rebuilt(study, lambda sessions: {**sessions, late: recording(4)})
     assert_equal_results(run(study, out), expected)
@@ -197,7 +197,7 @@ def test_a_session_that_loses_a_chunk_while_it_is_computed_fails(faults, study, 
         wait_for_call(faults, ILL)
         chunk.unlink()
         release(faults, ILL)
-        process.communicate(timeout=60)
+        process.communicate(timeout=150)
     assert set(batch.open_results(out).failed) == {ILL}
 
 
