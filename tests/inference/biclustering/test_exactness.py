@@ -35,7 +35,7 @@ def p_value(move, setting, **options):
 def test_the_prior_of_the_package_is_the_model(changes):
     setting = small(concentrations=Concentrations(), **changes)
     pairs = []
-    for rng in np.random.default_rng(0).spawn(250):
+    for rng in np.random.default_rng(0).spawn(400):
         states = [prior_state(setting, rng)]
         data = observed_data(states[0], setting, rng)
         states.append(prior_start(data, setting.hyper, rng))
@@ -47,7 +47,7 @@ def test_the_prior_of_the_package_is_the_model(changes):
 def test_observations_are_drawn_and_weighed_as_the_model_says(law):
     setting = small(law)
     pairs = []
-    for rng in np.random.default_rng(1).spawn(200):
+    for rng in np.random.default_rng(1).spawn(300):
         state = prior_state(setting, rng)
         data = observed_data(state, setting, rng)
         psi = predictor(state.coefficient, state.latent, state.cluster)
@@ -67,7 +67,7 @@ def test_observations_are_drawn_and_weighed_as_the_model_says(law):
 @pytest.mark.parametrize("name", ["dynamics", "states", "segments", "stretches", "scales", "splits", "assignments"])
 def test_a_move_keeps_the_joint_distribution(name, coupled):
     setting = small(coupled=coupled)
-    n_chains = {"splits": 30, "assignments": 50}.get(name, 80)
+    n_chains = 50 if name in ("assignments", "splits") else 80
     assert p_value(getattr(kernels, name), setting, n_chains=n_chains, n_steps=3, seed=3) > RIGHT
 
 
