@@ -13,7 +13,10 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_N
 demo: $(VENV)/.core
 	$(BIN)/dynome demo --out demo_results
 
-test: lint tests tutorials
+# Lint and tutorials take one core each; the tests take two.
+test:
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint tutorials
+	$(MAKE) --no-print-directory tests
 
 lint: $(VENV)/.all
 	$(BIN)/ruff check .
