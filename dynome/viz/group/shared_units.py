@@ -75,7 +75,7 @@ def plot_group_components(
     across = min(max(n, 1), _columns)
     down = -(-max(n, 1) // _columns)
     width = max(1.7, 0.3 + 0.13 * len(sessions))
-    ax = canvas.axes_or_new(ax, (1.6 + across * (width + 0.3), down * (0.9 + 0.13 * max(rows, 6))))
+    ax = canvas.axes_or_new(ax, (1.6 + across * (width + 0.3), down * (1.4 + 0.13 * max(rows, 6))))
     values = canvas.finite(data)
     if not np.isfinite(values).any() or (scale := color_scale(values)) is None:
         return canvas.no_data(ax, "no data: nothing was matched, or all values are missing")
@@ -83,7 +83,7 @@ def plot_group_components(
     columns = np.argsort(np.array(animals), kind="stable")
     mean = _mean(values, np.array(animals))
     order = _order(mean)[:rows]
-    rooms = panel_grid(ax, n, across, gap=(0.15, 0.5))
+    rooms = panel_grid(ax, n, across, gap=(0.15, 1.3))  # names of animals stand below a row, titles above the next
     for k, room in enumerate(rooms):
         _draw(room, values[columns, k][:, order].T, mean[k, order], scale)
         _divide(room, [animals[c] for c in columns])
