@@ -41,7 +41,7 @@ html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
-html_sidebars = {"index": [], "installation": [], "data_model": [], "tutorials/*": []}  # they have no siblings
+html_sidebars = {"index": [], "installation": [], "data_model": []}  # they have no siblings
 
 write_reference(HERE / "reference")
 write_benchmarks(HERE / "benchmarks")
