@@ -138,7 +138,7 @@ def test_a_header_that_claims_more_than_the_file_holds_costs_no_memory(tmp_path)
     with pytest.raises(FormatError, match=r"claims shape \(1000000000, 1000000000\)"):
         read_adjacency(tmp_path / "huge.npy", units="1")
     claim(tmp_path / "big.npy", (1000, 1000))
-    with pytest.raises(FormatError, match=r"big.npy cannot be read"):
+    with pytest.raises(FormatError, match=r"big.npy claims shape \(1000, 1000\) of float64, but there are 8 bytes"):
         read_adjacency(tmp_path / "big.npy", units="1")
     with zipfile.ZipFile(tmp_path / "big.npz", "w") as archive:
         archive.writestr("m.npy", claim(tmp_path / "m.npy", (1000, 1000)))

@@ -475,16 +475,13 @@ def test_a_shape_that_would_fill_the_memory_is_refused_before_reading(tmp_path):
     nwbfile = new_file()
     nwbfile.add_acquisition(TimeSeries(name="photometry", data=np.ones((5, 2)), unit="volts", rate=2.0))
     path = save(nwbfile, tmp_path)
-    for shape, claim in (
-        ((10**12, 2), r"clock of .* claims shape \(1000000000000,\)"),
-        ((2, 10**12), r"\(2, 10000000000"),
-    ):
+    for shape in ((10**12, 2), (2, 10**12)):
         with h5py.File(path, "r+") as file:
             attrs = dict(file["acquisition/photometry/data"].attrs)
             del file["acquisition/photometry/data"]
             data = file["acquisition/photometry"].create_dataset("data", shape=shape, chunks=(1, 1), dtype="f8")
             data.attrs.update(attrs)
-        with pytest.raises(FormatError, match=claim):
+        with pytest.raises(FormatError, match=r"photometry/data' claims 16,000,000,000,000 bytes, of which 0 lie"):
             read_nwb(path)
 
 
