@@ -59,6 +59,8 @@ class StoredStudy:
         for name, size in self._files.get(group, {}).items():
             digest.update(f"\n{name} {size} ".encode())
             try:
+                if not (self.path / name).is_file():  # a pipe would be waited for without end
+                    raise FileNotFoundError(name)
                 with (self.path / name).open("rb") as file:
                     if Path(name).name != METADATA:
                         file.seek(max(0, size - TAIL))

@@ -18,6 +18,7 @@ import xarray as xr
 from numcodecs.zstd import Zstd
 
 from dynome import schema, store
+from dynome.batch.content import StoredStudy
 from dynome.dynamics import NonnegativeCP
 from dynome.errors import StoreError
 from dynome.store import chunks, manifest, variables
@@ -203,6 +204,16 @@ def test_a_pipe_in_a_store_is_not_waited_for(hostile, place):
         told = in_time(lambda reader=reader: reader(hostile))
         assert isinstance(told, StoreError)
         assert "pipe" in str(told)
+
+
+def test_a_pipe_in_a_study_is_not_waited_for_when_its_sessions_are_compared(tmp_path):
+    path = store.save(xr.DataTree.from_dict({"/w1/s1": example()}), tmp_path / "a.zarr")
+    before = StoredStudy(path).checksum("/w1/s1")
+    (path / "w1/s1/activity/c/0/0").unlink()
+    os.mkfifo(path / "w1/s1/activity/c/0/0")
+    after: list[str] = []
+    assert in_time(lambda: after.append(StoredStudy(path).checksum("/w1/s1"))) is None
+    assert after != [before]
 
 
 def test_metadata_that_are_a_link_are_not_followed(hostile):
