@@ -107,7 +107,8 @@ def ridge(x: Floats, y: NDArray[np.bool_], other: Floats) -> Floats:
     sd = np.where(sd > 1e-9, sd, 1.0)
     x, other = (x - mean) / sd, (other - mean) / sd
     gram = x @ x.T
-    weight = np.linalg.solve(gram + 0.5 * np.trace(gram) / len(x) * np.eye(len(x)), np.where(y, 1.0, -1.0))
+    penalty = 0.5 * np.trace(gram) / len(x) or 1.0  # features that say nothing: chance
+    weight = np.linalg.solve(gram + penalty * np.eye(len(x)), np.where(y, 1.0, -1.0))
     return np.asarray(other @ (x.T @ weight))
 
 
@@ -160,7 +161,7 @@ def covariances(parts: list[Floats]) -> tuple[Floats, Floats]:
     rows, columns = np.triu_indices(N_COMPONENTS)
     found = []
     for part in parts:
-        z = (part - mean) @ vectors / np.sqrt(values)
+        z = (part - mean) @ vectors / np.sqrt(np.where(values > 1e-9, values, np.inf))
         z = z - z.mean(1, keepdims=True)
         found.append((z.mT @ z / z.shape[1])[:, rows, columns])
     return found[0], found[1]
