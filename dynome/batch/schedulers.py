@@ -80,8 +80,8 @@ def local_cluster(n_workers: int, memory: int | None = None) -> Iterator[Any]:
     with (
         dask.config.set(quiet),
         start.LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=limit, dashboard_address="127.0.0.1:0",
-            silence_logs=50,
+            n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=limit, silence_logs=50,
+            dashboard_address="127.0.0.1:0",
         ) as cluster,
         start.Client(cluster) as client,
     ):  # fmt: skip

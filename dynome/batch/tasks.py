@@ -223,9 +223,7 @@ def _check_unchanged(task: Task, name: str) -> None:
     """A result counts by the checksum of its data: if these changed since it was made, it is the result of others."""
     if changed := changed_groups(Path(task.study), task.inputs):
         shutil.rmtree(Path(task.folder) / "sessions" / name, ignore_errors=True)
-        raise StoreError(
-            f"{listed(changed)} of {task.study} changed meanwhile; run again when nobody writes there"
-        )
+        raise StoreError(f"{listed(changed)} of {task.study} changed meanwhile; run again when nobody writes there")
 
 
 def _output_fault(error: BaseException, folder: Path) -> str:

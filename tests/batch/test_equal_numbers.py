@@ -5,18 +5,19 @@ import pytest
 import tiny_sessions
 import xarray as xr
 
-from dynome import batch, dynamics, store
+from dynome import batch, store
 from dynome.batch.schedulers import local_cluster
 
 SCHEDULERS = ("threads", "processes", "distributed")
 
 
 def component(recording, random_state):
-    """A fit that draws its starts: what would differ if seeds depended on order or place."""
-    rates = recording.activity - recording.activity.min()
-    return dynamics.NonnegativeCP(rank=2, n_restarts=2, max_iter=20, random_state=random_state).fit(
-        (rates + 0.1).expand_dims(animal=["a"]).compute()
-    )
+    """Power iterations from a random start: what would differ if seeds hung on order or place, or sums on threads."""
+    rng, x = np.random.default_rng(random_state), recording.activity.to_numpy()
+    vector = rng.normal(size=x.shape[1])
+    for _ in range(3):
+        vector = x.T @ (x @ vector)
+    return xr.Dataset({"component": ("node", vector)}, attrs={"random_state": random_state})
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +48,8 @@ def others(stored, tmp_path_factory):
 def test_every_scheduler_gives_the_same_numbers(reference, others, scheduler):
     assert len(others[scheduler])
     for session, result in others[scheduler].items():
-        ours, theirs = result.results_, reference[session].results_
-        xr.testing.assert_equal(ours.load(), theirs.load())
-        assert ours.attrs["random_state"] == theirs.attrs["random_state"]
+        xr.testing.assert_identical(result.load(), reference[session].load())
 
 
 def test_sessions_differ_from_one_another(reference):
-    seeds = {model.results_.attrs["random_state"] for model in reference.values()}
-    assert len(seeds) == len(reference)
-    assert all(np.isfinite(model.results_.attrs["seconds"]) for model in reference.values())
+    assert len({result.attrs["random_state"] for result in reference.values()}) == len(reference)
