@@ -133,6 +133,7 @@ def _distributed(tasks: Sequence[Task], client: Any, retries: int) -> Iterator[R
             for future in _ended(wait, running, client):
                 task = running.pop(future)
                 record = _outcome(future, task, attempts[task.session])
+                future.release()  # else dask computes it again when the worker that holds it dies
                 if record.status == "done" or is_final(record) or attempts[task.session] > retries:
                     yield record
                 else:

@@ -96,7 +96,7 @@ def run_analysis(
     >>> import tempfile, dynome as dy
     >>> folder = tempfile.TemporaryDirectory()
     >>> study = dy.datasets.make_dynamic_communities(n_animals=2, n_nodes=12, n_communities=2, n_times=200)
-    >>> quick = {"dynamic-connectome": {"rank": 2, "n_null": 2, "n_permutations": 20}}
+    >>> quick = {"dynamic-connectome": {"rank": 2, "n_null": 20, "n_permutations": 20}}
     >>> done = run_analysis(study, "dynamic-connectome", out=folder.name + "/results.zarr", parameters=quick)
     >>> done.results["dynamic-connectome"]["animal_1"].sizes["component"], done.failed
     (2, {})
