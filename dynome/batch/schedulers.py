@@ -76,7 +76,8 @@ def local_cluster(n_workers: int, memory: int | None = None) -> Iterator[Any]:
     start: Any = distributed
     limit = 0 if memory is None else memory + SPARE
     quiet = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.memory.spill": False,
-             "distributed.worker.memory.target": False, "distributed.worker.memory.pause": False}  # fmt: skip
+             "distributed.worker.memory.target": False, "distributed.worker.memory.pause": False,
+             "distributed.worker.profile.enabled": False}  # fmt: skip
     with (
         dask.config.set(quiet),
         start.LocalCluster(

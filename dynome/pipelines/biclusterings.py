@@ -124,7 +124,7 @@ def bicluster(
     found = found.drop_dims([d for d in (f"other_{TIME}", "other_bin") if d in found.dims])
     found = found.assign(_numbers(model.results_, gain))
     return found.assign_attrs(
-        attrs, nodes_left_out=rec.attrs["nodes_left_out"], bin_width=dynamics.sampling_interval(rec)
+        attrs, nodes_left_out=rec.attrs["nodes_left_out"], bin_width=rec.attrs["bin_width"]
     )
 
 

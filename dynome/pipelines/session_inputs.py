@@ -129,23 +129,25 @@ def in_bins(recording: xr.Dataset, width: float) -> xr.Dataset:
     -------
     Dataset
         Spike counts are summed, floats over time averaged, all else taken from the first sample of a bin; ``time`` is
-        the middle of it. What is left at the end of a stretch and fills no bin is dropped.
+        the middle of it. What is left at the end of a stretch and fills no bin is dropped. ``attrs["bin_width"]`` is
+        the width in seconds: trials of a few bins have no steady clock from which it could be told afterwards.
 
     Raises
     ------
     InputError
         If no stretch is as long as a bin.
     """
-    n = max(1, round(width / dynamics.sampling_interval(recording)))
+    step = dynamics.sampling_interval(recording)
+    n = max(1, round(width / step))
     if n == 1:
-        return recording
+        return recording.assign_attrs(bin_width=step)
     starts = stretches(recording)
     first = np.concatenate([np.arange(a, b - n + 1, n) for a, b in pairwise(starts.tolist())])
     if not first.size:
-        longest = dynamics.sampling_interval(recording) * np.diff(starts).max()
+        longest = step * np.diff(starts).max()
         raise InputError(f"expected bins no longer than the longest stretch, {longest:g} s, got {width:g} s")
     rows = first[:, None] + np.arange(n)
-    out = recording.isel({TIME: first})
+    out = recording.isel({TIME: first}).assign_attrs(bin_width=n * step)
     for name, variable in recording.data_vars.items():
         if TIME not in variable.dims or variable.dtype.kind not in "iuf" or (
             name != SPIKE_COUNT and variable.dtype.kind != "f"
@@ -265,7 +267,7 @@ def continuous_activity(recording: xr.Dataset, spike_bin: float) -> xr.Dataset:
     rec = usable_nodes(recording, variable)
     if variable == SPIKE_COUNT:
         rec = in_bins(rec.drop_vars(TRIAL, errors="ignore"), spike_bin)
-        rate = rec[SPIKE_COUNT] / dynamics.sampling_interval(rec)
+        rate = rec[SPIKE_COUNT] / rec.attrs["bin_width"]
         rec = rec.drop_vars(SPIKE_COUNT).assign({ACTIVITY: rate.assign_attrs(units="Hz", long_name="rate")})
     return on_even_clock(rec)
 

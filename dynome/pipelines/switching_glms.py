@@ -144,7 +144,7 @@ def switching_glm(
     results: xr.Dataset = model.results_.drop_dims(TIME)
     results = results.assign({"state_probability": model.posterior(rec)} | _numbers(results, *scores))
     return results.assign_attrs(
-        nodes_left_out=rec.attrs["nodes_left_out"], prior=chosen, bin_width=dynamics.sampling_interval(rec)
+        nodes_left_out=rec.attrs["nodes_left_out"], prior=chosen, bin_width=rec.attrs["bin_width"]
     )
 
 

@@ -252,6 +252,23 @@ def test_short_trials_have_no_dynamic_connectome():
     assert "the longest is 1 s" in METHODS["dynamic-connectome"].applies(rec, None)
 
 
+@pytest.mark.parametrize("bins", [1, 7])
+def test_trials_of_a_few_bins_are_analysed_with_the_width_that_was_asked_for(bins):
+    rng, n_trials, samples = np.random.default_rng(0), 210 // bins, 5 * bins + 3
+    clock = (np.arange(samples) * 0.01 + 2 * np.arange(n_trials)[:, None]).ravel()
+    counts = rng.poisson(0.5, (clock.size, 4))
+    rec = schema.recording(spike_count=counts, time=clock, node=list("abcd"))
+    rec = rec.assign_coords(trial=("time", np.repeat(np.arange(n_trials), samples)))
+    short = {"n_states": 2, "n_chains": 1, "n_tune": 4, "n_draws": 4} if bins > 1 else None
+    found = [switching_glm(rec, bin_width=0.05, n_lags=1, n_states=1, n_restarts=1, max_iter=3)] if bins > 1 else []
+    found += [bicluster(rec, bin_width=0.05, **short)] if short else []
+    binned = session_inputs.in_bins(rec, 0.05)
+    for result in [*found, binned]:
+        assert result.attrs["bin_width"] == pytest.approx(0.05)
+        assert result.sizes["time"] == 210
+    assert int(binned.spike_count[0, 0]) == counts[:5, 0].sum()
+
+
 def test_the_seed_decides_everything():
     rec = calcium(n_time=250)
     a, b = (switching_glm(rec, random_state=3, n_restarts=1, max_iter=3) for _ in range(2))
