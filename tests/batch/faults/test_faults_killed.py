@@ -46,7 +46,7 @@ def workers(tmp_path_factory):
         cluster = distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None is 8787, and two runs at once would want it
             local_directory=tmp_path_factory.mktemp("spill"),
             silence_logs="CRITICAL",
         )
