@@ -1,6 +1,6 @@
 """A study that is larger than the memory, through `map_sessions`: peak memory of each session and of the whole.
 
-    python benchmarks/batch_out_of_core.py --folder DIR [--gigabytes 50] [--sessions 10] [--nodes 400] [--workers 1 2]
+    python benchmarks/batch_out_of_core.py --folder DIR [--gigabytes 50] [--sessions 10] [--nodes 100] [--workers 1 2]
 
 The numbers compress well, so that 50 GB of recordings take a few GB of disk; what is opened has its full size. DIR must
 have that room; what is written is removed at the end.
@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 
 import dynome as dy
+from dynome.batch.limits import status
 
 RATE = 20.0
 CHUNK = 20_000
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--gigabytes", type=float, default=50.0)
     parser.add_argument("--sessions", type=int, default=10)
-    parser.add_argument("--nodes", type=int, default=400)
+    parser.add_argument("--nodes", type=int, default=100)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--only", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -74,7 +75,7 @@ def main() -> None:
         )
         wall = time.perf_counter() - began
         peaks = [record.peak_memory / 1e6 for record in results.records.values()]
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        own = status("VmHWM") / 1e6  # what getrusage tells begins with the peak of the process that started this one
         print(
             f"| {n} | {len(results)} | {wall:.0f} s | {given.gigabytes * 1e3 / wall:.0f} MB/s "
             f"| {max(peaks):.0f} MB | {own:.0f} MB |"
