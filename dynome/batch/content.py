@@ -8,7 +8,9 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -154,15 +156,20 @@ def checksum_of_parameters(parameters: Mapping[str, Any]) -> str:
     InputError
         If a parameter is not plain, or nothing lies at a path.
     """
-    named = {}
-    for name, value in parameters.items():
-        if isinstance(value, Path):
-            try:
-                value = f"content {checksum_of_path(value)}"
-            except OSError as error:
-                raise InputError(f"{name}: nothing can be read at {value}: {error}") from error
-        named[name] = value
-    return _digest(plain_parameters(named))
+    return _digest(plain_parameters({name: _by_content(value, str(name)) for name, value in parameters.items()}))
+
+
+def _by_content(value: Any, name: str) -> Any:
+    if isinstance(value, Path):
+        try:
+            return f"content {checksum_of_path(value)}"
+        except OSError as error:
+            raise InputError(f"{name}: nothing can be read at {value}: {error}") from error
+    if isinstance(value, list | tuple):
+        return [_by_content(v, f"{name}[{k}]") for k, v in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {k: _by_content(v, f"{name}[{k!r}]") for k, v in value.items()}
+    return value
 
 
 def function_name(func: Callable[..., Any]) -> str:
@@ -197,7 +204,7 @@ def checksum_of_function(func: Callable[..., Any]) -> str:
     name = function_name(func)
     if name.startswith("dynome."):
         return _digest([name, __version__, given])
-    return _digest([name, __version__, _text(func), _closed_over(func), given])
+    return _digest([name, __version__, _text(func), _closed_over(func), _plain_around(func), given])
 
 
 def _text(func: Any) -> str:
@@ -227,6 +234,23 @@ def _closed_over(func: Any) -> dict[str, Any]:
         return plain_parameters(found)
     except InputError as error:
         raise InputError(f"{function_name(func)} uses values of the function around it. {error}") from None
+
+
+def _plain_around(func: Any) -> dict[str, Any]:
+    """Plain values that its text names without telling them: defaults, and constants of its module."""
+    if not inspect.isfunction(func):
+        return {}
+    values = {f"default {k}": v for k, v in enumerate(func.__defaults__ or ())} | (func.__kwdefaults__ or {})
+    values |= {f"global {name}": func.__globals__[name] for name in _names(func.__code__) & {*func.__globals__}}
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        with suppress(InputError):  # modules, functions, arrays: what they hold is not looked at
+            found |= plain_parameters({name: value})
+    return found
+
+
+def _names(code: CodeType) -> set[str]:
+    return {*code.co_names}.union(*(_names(c) for c in code.co_consts if isinstance(c, CodeType)))
 
 
 def session_key(parts: Mapping[str, str | int]) -> str:

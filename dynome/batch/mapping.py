@@ -16,7 +16,8 @@ from dynome.batch.content import plain_parameters
 from dynome.batch.limits import bytes_of
 from dynome.batch.locks import exclusive
 from dynome.batch.plans import Plan, made_folder, planned, stored_path, write_batch
-from dynome.batch.records import Record
+from dynome.batch.records import Record, file_name
+from dynome.batch.remnants import remove_remnants
 from dynome.batch.results import BatchResults, open_results
 from dynome.batch.schedulers import records_of
 from dynome.batch.tasks import Task, names_given, session_seed
@@ -116,7 +117,8 @@ def map_sessions(
         path = stored_path(study, folder)
         plan = planned(func, path, folder, parameters=given, only=only, random_state=random_state)
         write_batch(folder, func, plan, given, threads=threads, memory=limit)
-        _sweep(folder)
+        remove_remnants(folder, folder / "sessions", folder / "records")
+        _remove_unnamed(folder, plan.records)
         tasks = _tasks(plan, func, given, folder, threads, limit)
         with closing(records_of(tasks, client, n_workers=n_workers, retries=retries)) as records:
             _follow(records, plan, folder, on_error)
@@ -209,10 +211,9 @@ def told(record: Record) -> str:
     )
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a run that was killed left half-written; nobody writes now, for we hold the lock."""
-    for left in [*folder.glob("sessions/.*.partial"), *folder.glob("records/.*.partial"), *folder.glob(".*.partial")]:
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+def _remove_unnamed(folder: Path, records: Mapping[str, Record]) -> None:
+    """Remove results that the record of their session does not name: a run was killed before it cleared them away."""
+    named = {file_name(session): record.store for session, record in records.items()}
+    for result in (folder / "sessions").iterdir():
+        if result.name != named.get(result.name.partition(".")[0], result.name):
+            shutil.rmtree(result, ignore_errors=True)

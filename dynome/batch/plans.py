@@ -20,14 +20,17 @@ from dynome.batch.content import (
     plain_parameters,
     session_key,
 )
+from dynome.batch.locks import LOCK
 from dynome.batch.records import Record, read_json, read_record, write_json
+from dynome.batch.remnants import is_remnant, is_whole
 from dynome.batch.tasks import names_given, session_seed
 from dynome.environment import versions
 from dynome.errors import BatchError, InputError, StoreError, listed
-from dynome.store.manifest import check_complete
 
 FORMAT = 1
 BATCH = "batch.json"
+STUDY = "study.zarr"  # in the output, where the study was no store
+OWN = (LOCK, "sessions", "records", STUDY)
 State = Literal["done", "failed", "changed", "missing"]
 
 
@@ -133,16 +136,7 @@ def _state(record: Record | None, key: str, folder: Path) -> State:
         return "changed"
     if record.status == "failed":
         return "failed"
-    return "done" if _is_whole(folder / "sessions" / record.store) else "missing"
-
-
-def _is_whole(result: Path) -> bool:
-    """Whether a result has all its files: a loss of power or a careless hand may have taken some since."""
-    try:
-        check_complete(result)
-    except (StoreError, OSError):
-        return False
-    return True
+    return "done" if is_whole(folder / "sessions" / record.store) else "missing"
 
 
 def chosen_sessions(everything: Sequence[str], only: Sequence[str] | str | None) -> list[str]:
@@ -164,7 +158,7 @@ def chosen_sessions(everything: Sequence[str], only: Sequence[str] | str | None)
 def stored_path(study: str | os.PathLike[str] | xr.DataTree, folder: Path) -> Path:
     """Where the study lies; one in memory is saved in the output first."""
     if isinstance(study, xr.DataTree):
-        return store.save(schema.validate(study, "study"), folder / "study.zarr", overwrite=True)
+        return store.save(schema.validate(study, "study"), folder / STUDY, overwrite=True)
     if isinstance(study, str | os.PathLike):
         return Path(study).absolute()
     raise InputError(f"study must be the path of a stored study or a DataTree, found a {type(study).__name__}")
@@ -195,12 +189,9 @@ def made_folder(out: str | os.PathLike[str]) -> Path:
 def _is_foreign(folder: Path) -> bool:
     """Whether a folder, or file, is not what a batch that ended early could have left."""
     try:
-        return any(not p.name.startswith((".lock", f".{BATCH}")) and p.name not in OWN for p in folder.iterdir())
+        return any(path.name not in OWN and not is_remnant(path) for path in folder.iterdir())
     except OSError:
         return True
-
-
-OWN = ("sessions", "records", "study.zarr")
 
 
 def write_batch(folder: Path, func: Callable[..., Any], plan: Plan, parameters: Mapping[str, Any], **more: Any) -> None:

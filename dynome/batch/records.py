@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from dynome.errors import StoreError
 MAX_BYTES = 1 << 20
 MAX_TRACEBACK = 20_000
 MAX_NAME = 100
+_KEY = re.compile("[0-9a-f]{64}")
 
 
 class Record(NamedTuple):
@@ -159,6 +161,8 @@ def _parsed(content: Mapping[str, Any], session: str) -> Record:
     done = record.status == "done"
     if record.session != session or record.status not in ("done", "failed") or done != bool(record.store):
         raise ValueError("the record contradicts itself")
+    if not _KEY.fullmatch(record.key):  # it is part of the name of a folder
+        raise ValueError("the key is no checksum")
     if done and record.store != f"{file_name(session)}.{record.key[:16]}.zarr":
         raise ValueError("the record names a folder that is not its own")
     return record

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dynome.batch.records import Record, write_record
+from dynome.batch.records import Record, read_record, write_record
+from dynome.batch.remnants import is_whole
 from dynome.batch.tasks import Task, is_final, run_session
 from dynome.errors import BatchError, InputError
 
@@ -124,13 +125,10 @@ def _distributed(tasks: Sequence[Task], client: Any, retries: int) -> Iterator[R
     workers = _Workers(client)
     try:
         while waiting or running:
-            while waiting and len(running) < workers.count():
+            while waiting and len(running) < workers.room():
                 task = waiting.popleft()
                 attempts[task.session] += 1
                 running[_submitted(client, task, attempts[task.session])] = task
-            if not running:
-                workers.pause()
-                continue
             for future in _ended(wait, running, client):
                 task = running.pop(future)
                 record = _outcome(future, task, attempts[task.session])
@@ -144,12 +142,19 @@ def _distributed(tasks: Sequence[Task], client: Any, retries: int) -> Iterator[R
 
 
 class _Workers:
-    """How many threads the workers of a client have, asked for now and then, because clusters grow and shrink."""
+    """How many sessions can be computed at once, asked for now and then, because clusters grow and shrink."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
         self.asked = -LOOK_AROUND
         self.threads = 0
+
+    def room(self) -> int:
+        """As many as the workers have threads; a cluster that adapts grows only when more is asked of it."""
+        cluster = getattr(self.client, "cluster", None)
+        if getattr(cluster, "_adaptive", None) is not None:
+            return 2 * self.count() + 1
+        return max(1, self.count())
 
     def count(self) -> int:
         import time
@@ -163,20 +168,14 @@ class _Workers:
             self.asked = time.monotonic()
         return self.threads
 
-    def pause(self) -> None:
-        """Wait for workers to come."""
-        import time
-
-        time.sleep(POLL)
-        self.asked = -LOOK_AROUND
-
 
 def _submitted(client: Any, task: Task, attempt: int) -> Any:
     from uuid import uuid4
 
-    name = f"{task.session}-{uuid4().hex[:8]}"
+    # One first part for all: dask learns from it how long sessions take, and a cluster that adapts grows by that.
+    key = ("session", task.session, uuid4().hex[:8])
     try:
-        return client.submit(run_session, task, attempt, key=name, pure=False, retries=0)
+        return client.submit(run_session, task, attempt, key=key, pure=False, retries=0)
     except (OSError, RuntimeError) as error:
         _check_alive(client, error)
         raise
@@ -209,6 +208,8 @@ def _outcome(future: Any, task: Task, attempt: int) -> Record:
         raise _lost(error)
     told = f"{type(error).__name__}: {error}"
     if type(error).__name__ == "KilledWorker":
+        if (kept := _kept(task)) is not None:
+            return kept
         told = ("its worker died: killed from outside, out of memory (give memory=..., fewer workers), or crashed in "
                 "compiled code")  # fmt: skip
     record = Record(
@@ -220,6 +221,14 @@ def _outcome(future: Any, task: Task, attempt: int) -> Record:
     except OSError as fault:
         raise BatchError(f"cannot write in {task.folder}: {fault}; mend that and run again") from fault
     return record
+
+
+def _kept(task: Task) -> Record | None:
+    """The record of a session that was finished before its worker died, and whose result is whole."""
+    folder = Path(task.folder)
+    record = read_record(task.session, folder / "records")
+    done = record is not None and record.key == task.key and record.status == "done"
+    return record if record is not None and done and is_whole(folder / "sessions" / record.store) else None
 
 
 def _check_alive(client: Any, cause: BaseException | None = None) -> None:

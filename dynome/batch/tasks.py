@@ -27,6 +27,7 @@ from dynome import errors, interrupts, schema, seeds, store, study
 from dynome.batch.content import changed_groups
 from dynome.batch.limits import forget_peak, limited, status
 from dynome.batch.records import MAX_TRACEBACK, Record, file_name, write_record
+from dynome.batch.remnants import is_whole
 from dynome.errors import BatchError, StoreError, listed
 
 GIVEN = ("connectome", "phenotype", "session", "random_state")
@@ -210,6 +211,8 @@ def _save(result: Any, task: Task) -> str:
         raise TypeError(
             f"the function returned a {type(result).__name__}; expected a Dataset, DataArray, DataTree or estimator"
         )
+    if final.exists() and not is_whole(final):  # `save` would not replace what it cannot tell to be a store
+        shutil.rmtree(final, ignore_errors=True)
     try:
         store.save(result, final, overwrite=True)
     except Exception as error:

@@ -9,6 +9,8 @@ import xarray as xr
 from dynome import connectome, schema, study
 from dynome.errors import InputError
 
+OFFSET = 1.0
+
 
 def make_study(n_animals: int = 3, n_sessions: int = 2, n_time: int = 40, n_nodes: int = 3) -> xr.DataTree:
     """A study of tiny recordings, all different."""
@@ -47,3 +49,8 @@ def refused(recording: xr.Dataset, session: str) -> xr.Dataset:
     if session == "animal1/s0":
         raise InputError("expected 40 samples, found 3")
     return spread(recording)
+
+
+def shifted(recording: xr.Dataset, by: float = OFFSET) -> xr.Dataset:
+    """Mean of each node and constants that stand elsewhere."""
+    return xr.Dataset({"shifted": recording.activity.mean("time") + by + OFFSET})
