@@ -120,7 +120,7 @@ def _value(text: str) -> Any:
 def _readable(study: Path, out: Path, *, resume: bool) -> Path | xr.DataTree:
     """A stored study by its path; another layout is read, unless an earlier run stored it in its output."""
     from dynome import store
-    from dynome.pipelines.analysis import STUDY
+    from dynome.batch.plans import STUDY
     from dynome.store.manifest import METADATA
 
     if (study / METADATA).is_file() and store.read_manifest(study).kind == "study":

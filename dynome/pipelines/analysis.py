@@ -11,20 +11,20 @@ from typing import Any, Literal
 
 import xarray as xr
 
-from dynome import batch, interrupts, progress, schema, store
+from dynome import batch, interrupts, progress
 from dynome.batch.limits import bytes_of
 from dynome.batch.locks import LOCK, exclusive
+from dynome.batch.plans import STUDY, stored_path
+from dynome.batch.remnants import is_remnant, remove_remnants
 from dynome.batch.schedulers import local_cluster
 from dynome.errors import BatchError, InputError
-from dynome.pipelines import group_results
+from dynome.pipelines import group_results, shared_models
 from dynome.pipelines.analysis_plan import AnalysisPlan, MethodPlan, planned
 from dynome.pipelines.analysis_results import Analysis, open_analysis
 from dynome.pipelines.analysis_settings import MODEL, Parameters, Settings, settings_of
 from dynome.pipelines.methods import METHODS
 from dynome.pipelines.provenance import FILE, begun, now, read_provenance, write_provenance
-from dynome.pipelines.shared_models import made_model
 
-STUDY = "study.zarr"  # in the output, where the study was no store
 Study = str | os.PathLike[str] | xr.DataTree
 
 
@@ -104,7 +104,8 @@ def run_analysis(
     """
     folder = made_folder(out, resume=resume)
     with exclusive(folder):
-        path = stored_study(study, folder)
+        remove_remnants(folder, folder / group_results.FOLDER, folder / shared_models.FOLDER)
+        path = stored_path(study, folder)
         settings = settings_of(
             folder, methods=methods, parameters=parameters, only=only,
             threads=threads, memory=memory, retries=retries, random_state=random_state,
@@ -135,7 +136,7 @@ def made_folder(out: str | os.PathLike[str], *, resume: bool) -> Path:
     folder = Path(out).absolute()
     try:
         folder.mkdir(exist_ok=True)
-        there = {path.name for path in folder.iterdir()} - {LOCK}
+        there = {path.name for path in folder.iterdir() if not is_remnant(path)} - {LOCK}
     except OSError as error:
         raise BatchError(f"cannot write to {folder}: {error}; make its parent, or choose another out") from error
     if there & {FILE, STUDY} and not resume:
@@ -143,13 +144,6 @@ def made_folder(out: str | os.PathLike[str], *, resume: bool) -> Path:
     if there and not there & {FILE, STUDY}:
         raise BatchError(f"{folder} holds other files; choose an out that is empty or does not exist")
     return folder
-
-
-def stored_study(study: Study, folder: Path) -> Path:
-    """Where the study lies; one in memory is saved in the output first."""
-    if isinstance(study, xr.DataTree):
-        return store.save(schema.validate(study, "study"), folder / STUDY, overwrite=True)
-    return Path(study).absolute()
 
 
 def _run(
@@ -196,16 +190,17 @@ def _one_method(
         "about": method.about, "references": list(method.references), "parameters": own.parameters,
         "left_out": own.left_out, "started": now(),
     }  # fmt: skip
-    if method.prepare is not None:
-        try:
-            parameters[MODEL] = made_model(method, plan.study, folder, own.parameters, plan.random_state)
-        except BatchError:
+    try:
+        model = shared_models.made_model(method, plan.study, folder, own.parameters, plan.random_state)
+    except BatchError:
+        raise
+    except Exception as error:
+        interrupts.check()
+        if on_error == "raise":
             raise
-        except Exception as error:
-            interrupts.check()
-            if on_error == "raise":
-                raise
-            return {**about, "error": f"{type(error).__name__}: {error}"}
+        return {**about, "error": f"{type(error).__name__}: {error}"}
+    if model is not None:
+        parameters[MODEL] = model
     results = batch.map_sessions(
         method.function, plan.study, out=folder / name, parameters=parameters, only=list(own.sessions),
         on_error=on_error, retries=settings.retries, threads=settings.threads, memory=settings.memory,

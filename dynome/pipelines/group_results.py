@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import xarray as xr
 
 from dynome import batch, inference, store
 from dynome.batch import BatchResults
+from dynome.batch.remnants import is_whole
 from dynome.errors import InputError, SchemaError
 from dynome.pipelines.methods import Method
 
@@ -45,7 +47,7 @@ def matched(method: Method, results: BatchResults, folder: Path, *, former: Any,
         return {**told, "left_out": "its results have nothing that could be matched"}
     if len(results) < 2:
         return {**told, "left_out": f"{len(results)} sessions have results, and two are needed"}
-    if isinstance(former, dict) and former.get("key") == told["key"] and (former.get("left_out") or path.is_dir()):
+    if isinstance(former, dict) and former.get("key") == told["key"] and (former.get("left_out") or is_whole(path)):
         return {**told, "left_out": str(former.get("left_out", ""))}
     animals = {session.split("/")[0] for session in results}
     try:
@@ -59,6 +61,8 @@ def matched(method: Method, results: BatchResults, folder: Path, *, former: Any,
     except (InputError, SchemaError) as error:
         return {**told, "left_out": str(error)}
     path.parent.mkdir(exist_ok=True)
+    if path.exists() and not is_whole(path):
+        shutil.rmtree(path, ignore_errors=True)
     store.save(found, path, overwrite=True)
     return told
 

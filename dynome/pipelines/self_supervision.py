@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from dynome import dynamics, inference, progress, schema, store, study
+from dynome.batch.content import StoredStudy
+from dynome.batch.plans import session_names
 from dynome.errors import DynomeError, InputError, listed
 from dynome.pipelines.session_inputs import Auto, continuous_activity, longest_stretch, unsuitable
 from dynome.schema import ACTIVITY, NODE, TIME
@@ -113,7 +117,8 @@ def pretrain_masked_autoencoder(
     Parameters
     ----------
     study_path : path
-        A stored study. Its recordings are held in memory for this, one variable of each.
+        A stored study. Its recordings are read one after the other, and what is learnt from them is kept in a
+        temporary folder meanwhile: one float64 for each sample and node, on the disk that ``TMPDIR`` names.
     parameters : mapping
         Of `masked_autoencoder`; those that are absent have its defaults.
     random_state : int
@@ -129,26 +134,37 @@ def pretrain_masked_autoencoder(
     InputError
         If no session can be taken, or they share too few nodes.
     """
+    with TemporaryDirectory(prefix="dynome_") as folder:
+        recordings = _kept_filled(Path(study_path), Path(folder), float(parameters.get("spike_bin", 0.5)))
+        shared = set.intersection(*(set(rec[NODE].to_numpy().tolist()) for rec in recordings.values()))
+        if len(shared) < _LEAST_NODES:
+            raise InputError(
+                f"a masked autoencoder needs nodes that all sessions have, at least {_LEAST_NODES}; the "
+                f"{len(recordings)} sessions share {len(shared)}. Build a study of sessions of one atlas, or whose "
+                "labels agree"
+            )
+        return _pretrained(recordings, parameters, random_state)
+
+
+def _kept_filled(study_path: Path, folder: Path, spike_bin: float) -> dict[str, xr.Dataset]:
+    """What can be learnt from, filled, stored one after the other and opened lazily: a study need not fit in memory."""
     recordings, refused = {}, {}
     with progress.task("reading sessions to learn from"):
-        for name, recording in study.sessions(store.open(study_path)).items():
-            if reason := why_no_masked_autoencoder(recording):
-                refused[name] = reason
-                continue
+        for number, name in enumerate(session_names(StoredStudy(study_path))):
             try:
-                recordings[name] = _filled(recording, float(parameters.get("spike_bin", 0.5)))
+                recording = study.sessions(store.open_groups(study_path, [f"/{name}"]))[name]
+                if reason := why_no_masked_autoencoder(recording):
+                    refused[name] = reason
+                    continue
+                filled = _filled(recording, spike_bin)
             except DynomeError as error:
                 refused[name] = str(error)
+                continue
+            recordings[name] = store.open(store.save(filled, folder / f"{number}.zarr"))
     if not recordings:
         told = "; ".join(f"{name} {reason}" for name, reason in list(refused.items())[:3])
         raise InputError(f"a masked autoencoder can learn from no session of the study: {told}")
-    shared = set.intersection(*(set(rec[NODE].to_numpy().tolist()) for rec in recordings.values()))
-    if len(shared) < _LEAST_NODES:
-        raise InputError(
-            f"a masked autoencoder needs nodes that all sessions have, at least {_LEAST_NODES}; the {len(recordings)} "
-            f"sessions share {len(shared)}. Choose sessions of one atlas or labels that agree (--session)"
-        )
-    return _pretrained(recordings, parameters, random_state)
+    return recordings
 
 
 def why_no_masked_autoencoder(recording: xr.Dataset, _connectome: xr.Dataset | None = None) -> str:

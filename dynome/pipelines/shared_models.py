@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from dynome import store
 from dynome._version import __version__
 from dynome.batch.content import checksum_of_parameters, checksum_of_path
 from dynome.batch.records import read_json, write_json
+from dynome.batch.remnants import is_whole
 from dynome.errors import BatchError, StoreError
 from dynome.pipelines.methods import Method
 
@@ -37,13 +39,14 @@ def fitting_model(
     path = folder / FOLDER / f"{method.name}.zarr"
     try:
         kept = read_json(path.with_suffix(".json"))["key"]
-        store.read_manifest(path)
     except (StoreError, KeyError):
         return None
-    return path if kept == _key(method, study, parameters, random_state) else None
+    return path if kept == _key(method, study, parameters, random_state) and is_whole(path) else None
 
 
-def made_model(method: Method, study: Path, folder: Path, parameters: Mapping[str, Any], random_state: int) -> Path:
+def made_model(
+    method: Method, study: Path, folder: Path, parameters: Mapping[str, Any], random_state: int
+) -> Path | None:
     """Make the model of a method from the whole study, and keep it; one that fits is taken as it is.
 
     Parameters
@@ -51,19 +54,34 @@ def made_model(method: Method, study: Path, folder: Path, parameters: Mapping[st
     method, study, folder, parameters, random_state
         As in `fitting_model`.
 
+    Returns
+    -------
+    Path or None
+        None for a method that learns nothing from the whole study.
+
     Raises
     ------
     BatchError
         If the output cannot be written.
+    StoreError
+        If the study changed meanwhile.
     """
-    if (path := fitting_model(method, study, folder, parameters, random_state)) is not None or method.prepare is None:
-        return path or folder
+    if method.prepare is None:
+        return None
+    if (fitting := fitting_model(method, study, folder, parameters, random_state)) is not None:
+        return fitting
     path = folder / FOLDER / f"{method.name}.zarr"
+    key = _key(method, study, parameters, random_state)
     model = method.prepare(str(study), parameters, random_state)
+    if _key(method, study, parameters, random_state) != key:
+        raise StoreError(f"{study} changed while {method.name} learnt from it; run again when nobody writes there")
     try:
         path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".json").unlink(missing_ok=True)  # killed from here on, no model goes by the key of another
+        if path.exists() and not is_whole(path):
+            shutil.rmtree(path, ignore_errors=True)
         store.save(model, path, overwrite=True)
-        write_json({"key": _key(method, study, parameters, random_state)}, path.with_suffix(".json"))
+        write_json({"key": key}, path.with_suffix(".json"))
     except OSError as error:
         raise BatchError(f"cannot write in {path.parent}: {error}; mend that and run again") from error
     return path

@@ -12,7 +12,7 @@ import quick_methods
 from dynome import pipelines, store
 from dynome.batch.locks import exclusive
 from dynome.errors import BatchError, InputError, SessionError, StoreError
-from dynome.pipelines import group_results
+from dynome.pipelines import group_results, shared_models
 from dynome.pipelines.analysis_estimates import plan_lines, timed
 from dynome.pipelines.methods import METHODS
 
@@ -223,3 +223,49 @@ def test_the_report_shows_sessions_methods_outliers_and_failures(tmp_path):
 
 def test_every_method_has_a_name_that_a_shell_takes():
     assert all(name == method.name and name.isascii() and " " not in name for name, method in METHODS.items())
+
+
+def test_an_analysis_killed_while_it_stored_its_study_can_be_repeated(tmp_path):
+    (tmp_path / "out" / ".study.zarr.0a1b2c3d.partial").mkdir(parents=True)
+    done = pipelines.run_analysis(quick_methods.make_study(2), "spread", out=tmp_path / "out", resume=True)
+    assert len(done.results["spread"]) == 2
+    assert not list((tmp_path / "out").glob("**/.*.partial"))
+
+
+def test_a_model_is_not_kept_for_a_study_that_changed_while_it_was_learnt(stored, tmp_path, monkeypatch):
+    def learn(study_path, parameters, random_state):
+        model = quick_methods.learn(study_path, parameters, random_state)
+        store.save(quick_methods.make_study(5), study_path, overwrite=True)
+        return model
+
+    monkeypatch.setitem(METHODS, "learnt", METHODS["learnt"]._replace(prepare=learn))
+    done = pipelines.run_analysis(stored, "learnt", out=tmp_path / "out")
+    assert "changed while learnt learnt from it" in done.broken["learnt"]
+
+
+def test_a_model_whose_run_was_killed_never_goes_by_the_parameters_of_the_one_before(stored, tmp_path, monkeypatch):
+    def reach(value):
+        wanted = {"learnt": {"reach": value}}
+        done = pipelines.run_analysis(stored, "learnt", out=tmp_path / "out", resume=True, parameters=wanted)
+        return float(done.results["learnt"]["worm0"]["reach"])
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    assert reach(1) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(shared_models, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            reach(2)
+    assert reach(1) == 1
+
+
+@pytest.mark.parametrize("part", ["group/matched.zarr", "models/learnt.zarr"])
+def test_what_sessions_share_is_made_anew_where_it_is_damaged(stored, tmp_path, part):
+    method = part.partition("/")[2].removesuffix(".zarr")
+    pipelines.run_analysis(stored, method, out=tmp_path / "out", random_state=1)
+    (tmp_path / "out" / part / "zarr.json").unlink()
+    done = pipelines.run_analysis(stored, out=tmp_path / "out", resume=True)
+    assert not done.failed
+    assert not done.broken
+    store.open(tmp_path / "out" / part)
