@@ -5,7 +5,8 @@ Library code opens a `task` and advances it; whoever wants a bar opens `show` ar
     with dy.progress.show():
         model.fit(tensor)
 
-The reporter lives in a context variable: nothing global changes, and threads started elsewhere stay silent.
+The reporter lives in a context variable: nothing global changes, and threads started elsewhere stay silent. A task
+inside another is shown while it runs: hundreds of sessions with tens of steps each leave one line, not thousands.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class _Advance(Protocol):
 
 
 _bar: ContextVar[Progress | None] = ContextVar("dynome_progress", default=None)
+_inside: ContextVar[bool] = ContextVar("dynome_progress_inside", default=False)
 
 
 @contextmanager
@@ -57,6 +59,8 @@ def show(stream: TextIO | None = None) -> Iterator[Progress]:
 def task(description: str, total: float | None = None) -> Iterator[_Advance]:
     """One piece of work; yields a function that advances it by a number of steps, and may say how it goes.
 
+    Its line stays when it is done, unless it is a part of another task.
+
     Parameters
     ----------
     description : str
@@ -74,13 +78,19 @@ def task(description: str, total: float | None = None) -> Iterator[_Advance]:
     if bar is None:
         yield _silent
         return
-    identity = bar.add_task(description, total=total)
+    nested, identity = _inside.get(), bar.add_task(description, total=total)
 
     def advance(steps: float, note: str = "") -> None:
         bar.update(identity, advance=steps, description=f"{description}: {note}" if note else description)
 
-    yield advance
-    bar.update(identity, total=total or 1, completed=total or 1)
+    token = _inside.set(True)
+    try:
+        yield advance
+        bar.update(identity, total=total or 1, completed=total or 1)
+    finally:
+        _inside.reset(token)
+        if nested:
+            bar.remove_task(identity)
 
 
 def _silent(steps: float, note: str = "") -> None:

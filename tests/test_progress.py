@@ -69,3 +69,24 @@ def test_threads_started_elsewhere_stay_silent():
         thread.start()
         thread.join()
         assert bar.tasks == []
+
+
+def test_steps_of_hundreds_of_sessions_leave_one_line():
+    stream = io.StringIO()
+    with progress.show(stream) as bar:
+        with progress.task("sessions", total=300) as advance:
+            for _ in range(300):
+                work()
+                assert len(bar.tasks) == 1
+                advance(1)
+        work()
+        assert [t.description for t in bar.tasks] == ["sessions", "fitting restarts"]
+    assert stream.getvalue().count("\n") < 5
+
+
+def test_a_step_that_failed_inside_a_task_is_shown_no_longer():
+    with progress.show(io.StringIO()) as bar, progress.task("sessions", total=1) as advance:
+        with pytest.raises(RuntimeError, match="boom"), progress.task("fitting", total=2):
+            raise RuntimeError("boom")
+        advance(1)
+        assert [t.description for t in bar.tasks] == ["sessions"]
