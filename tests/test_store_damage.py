@@ -357,3 +357,21 @@ def test_codes_that_point_beyond_their_table_are_an_error(tmp_path):
     reseal(path)
     with pytest.raises(IndexError, match="out of bounds"):
         store.open(path).load()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda attributes: attributes.update(paper="y"),
+        lambda attributes: attributes["dynome"]["groups"]["/w1/s1"].pop("activity"),
+        lambda attributes: attributes["dynome"]["group_sha256"].pop("/w1/s1"),
+    ],
+)
+def test_changed_metadata_of_the_root_are_seen_when_one_group_is_opened(sound, tmp_path, change):
+    path = Path(shutil.copytree(sound, tmp_path / "a.zarr"))
+    root = json.loads((path / "zarr.json").read_text())
+    change(root["attributes"])
+    (path / "zarr.json").write_text(json.dumps(root))
+    assert list(store.open_groups(sound, ["/w1/s1"]).children) == ["w1"]
+    with pytest.raises(StoreError, match="of / were changed"):
+        store.open_groups(path, ["/w1/s1"])

@@ -45,8 +45,8 @@ class Manifest(NamedTuple):
     sha256 : str
         Checksum of all metadata, this manifest included.
     group_sha256 : dict
-        Path of each group, but for the root, to the checksum of its own metadata, so that one group can be opened
-        without reading all others; empty in stores of earlier versions.
+        Path of each group to the checksum of its own metadata, so that one group can be opened without reading all
+        others; that of the root covers this manifest too. Not all there in stores of earlier versions.
     chunks : str
         Checksum of the checksums that end the chunks, so that no chunk can take the place of another unnoticed; empty
         in stores of earlier versions.
@@ -74,9 +74,11 @@ def seal(folder: Path, kind: StoreKind, name: str | None, groups: dict[str, dict
     """
     root = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     files = _files(folder)
-    own = {path: _digest(_metadata(folder, found)) for path, found in by_group(groups, files).items() if path != "/"}
+    metadata = {path: _metadata(folder, found) for path, found in by_group(groups, files).items()}
+    own = {path: _digest(found) for path, found in metadata.items() if path != "/"}
     contents = Manifest(kind, name, __version__, groups, files, "", own, chunk_checksum(folder, files))
     root["attributes"][MANIFEST] = {"format": FORMAT, **contents._asdict()}
+    own["/"] = _checksum(root, metadata["/"])
     root["attributes"][MANIFEST]["sha256"] = _checksum(root, _metadata(folder, files))
     (folder / METADATA).write_text(json.dumps(root, indent=1), encoding="utf-8")
 
@@ -147,7 +149,7 @@ def check_groups(folder: Path, groups: Sequence[str]) -> Manifest:
     StoreError
         As `read_manifest`, if there is no such group, or with every file of theirs that is missing or of another size.
     """
-    _, manifest = _read(folder)
+    root, manifest = _read(folder)
     if absent := [g for g in groups if g not in manifest.groups]:
         raise StoreError(f"{folder} has no group {listed(absent)}, it has {listed(list(manifest.groups))}")
     problems = Problems(f"{folder} is damaged in {listed(list(groups))}; restore it from a copy")
@@ -166,7 +168,8 @@ def check_groups(folder: Path, groups: Sequence[str]) -> Manifest:
     metadata = _metadata(folder, files)
     for group in groups:
         own = {f: content for f, content in metadata.items() if f in belonging[group]}
-        if group in manifest.group_sha256 and _digest(own) != manifest.group_sha256[group]:
+        found = _checksum(root, own) if group == "/" else _digest(own)
+        if manifest.group_sha256.get(group, found) != found:
             problems.add(f"metadata ({METADATA}) of {group} were changed after the store was written")
     problems.raise_if_any(StoreError)
     _check_chunks(files, metadata, problems)
@@ -311,8 +314,12 @@ def _metadata(folder: Path, files: Mapping[str, int]) -> dict[str, bytes]:
 
 
 def _checksum(root: dict[str, Any], metadata: dict[str, bytes]) -> str:
+    """Checksum of metadata and of the root's own, but for the checksums of the root that stand in it."""
     attributes = root["attributes"]
-    bare = {**root, "attributes": {**attributes, MANIFEST: {**attributes[MANIFEST], "sha256": ""}}}
+    manifest = {**attributes[MANIFEST], "sha256": ""}
+    if "group_sha256" in manifest:
+        manifest["group_sha256"] = {g: checksum for g, checksum in manifest["group_sha256"].items() if g != "/"}
+    bare = {**root, "attributes": {**attributes, MANIFEST: manifest}}
     return _digest(metadata, json.dumps(bare, sort_keys=True).encode())
 
 
