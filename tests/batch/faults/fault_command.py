@@ -2,16 +2,23 @@
 
 from fault_functions import describe
 
-from dynome import cli
-from dynome.pipelines import methods
+
+def described():
+    """The function `describe` as a method."""
+    from dynome.pipelines import methods
+
+    template = next(iter(methods.METHODS.values()))
+    return template._replace(
+        name="describe", function=describe, prepare=None, applies=lambda recording, connectome: "", group=None
+    )
 
 
 def main() -> None:
-    """Not at import: whoever collects doctests imports this too, and its methods are those of everybody."""
-    template = next(iter(methods.METHODS.values()))
-    methods.METHODS["describe"] = template._replace(
-        name="describe", function=describe, prepare=None, applies=lambda recording, connectome: "", group=None
-    )
+    """Not at import: worker processes import this too, as does whoever collects doctests, and need no command line."""
+    from dynome import cli
+    from dynome.pipelines import methods
+
+    methods.METHODS["describe"] = described()
     cli.main()
 
 

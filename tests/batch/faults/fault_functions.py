@@ -32,6 +32,12 @@ def describe(recording: xr.Dataset, *, session: str, random_state: int, scale: f
     return xr.Dataset({"mean": mean, "highest": mean.max(), "noise": ((), noise, {"units": "1"})})
 
 
+def highest(recording: xr.Dataset, *, session: str) -> xr.Dataset:
+    """One number, for runs of many sessions."""
+    obey(session)
+    return recording[["activity"]].max()
+
+
 def describe_late(recording: xr.Dataset, *, session: str, random_state: int) -> xr.Dataset:
     """As `describe`, but orders are obeyed when the second of two variables is written."""
     first = np.arange(4096.0)
@@ -78,10 +84,10 @@ def obey(session: str) -> None:
         wait_until(lambda: not hoard, "the end of its memory", 10.0)
 
 
-def wait_until(condition, what: str, seconds: float = PATIENCE) -> None:
-    """Return as soon as the condition holds; fail after so many seconds."""
+def wait_until(condition, what: str, seconds: float = PATIENCE, pause: float = 0.02) -> None:
+    """Return as soon as the condition holds; fail after so many seconds. To look costs what is waited for its time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds:g} s for {what}")
-        time.sleep(0.01)
+        time.sleep(pause)
