@@ -28,12 +28,15 @@ class Tested(NamedTuple):
         Standard error and ``effect / error``; NaN where it cannot be told.
     null : (n_draw, n_variable)
         Statistic of each exchange.
+    least : float
+        The smallest p-value that these exchanges can give: some are as extreme as the data whatever the data are.
     """
 
     effect: Floats
     error: Floats
     statistic: Floats
     null: Floats
+    least: float
 
 
 def animal_means(y: Floats, block: Ints) -> Floats:
@@ -92,7 +95,7 @@ def between(means: Floats, x: Floats, n: int, rng: np.random.Generator) -> Teste
     share = drawn**2 / (1 - 1 / x.size - drawn**2 / total)
     slope = drawn @ y / total
     squares = share @ y**2 - 2 * slope * ((share * drawn) @ y) + slope**2 * (share * drawn**2).sum(axis=1)[:, None]
-    return _studentised(slope, squares / total**2, (y**2).sum(axis=0) / total)
+    return _studentised(slope, squares / total**2, (y**2).sum(axis=0) / total, drawn)
 
 
 def flipped(shares: Floats, n: int, rng: np.random.Generator) -> Tested:
@@ -113,7 +116,7 @@ def flipped(shares: Floats, n: int, rng: np.random.Generator) -> Tested:
     signs = signs[: n + 1]
     mean = signs @ shares / animals
     spread = ((shares**2).mean(axis=0) - mean**2) / (animals - 1)
-    return _studentised(mean, spread, (shares**2).mean(axis=0))
+    return _studentised(mean, spread, (shares**2).mean(axis=0), signs)
 
 
 def within(y: Floats, x: Floats, block: Ints, n: int, rng: np.random.Generator) -> Tested:
@@ -137,17 +140,18 @@ def within(y: Floats, x: Floats, block: Ints, n: int, rng: np.random.Generator) 
     total, free = float((inner**2).sum()), x.size - int(block.max()) - 2
     slope = drawn @ left / total
     rest = (left**2).sum(axis=0) - slope**2 * total
-    return _studentised(slope, rest / (free * total), (left**2).sum(axis=0) / total)
+    return _studentised(slope, rest / (free * total), (left**2).sum(axis=0) / total, drawn)
 
 
-def _studentised(effect: Floats, variance: Floats, scale: Floats) -> Tested:
-    """The first row is the data."""
+def _studentised(effect: Floats, variance: Floats, scale: Floats, drawn: Floats) -> Tested:
+    """The first row is the data; its own exchange and the mirror image of it have an effect of the same size."""
     known = variance > _SAME * np.maximum(scale, np.finfo(float).tiny)
     error = np.sqrt(np.where(known, variance, np.nan))
     ratio = effect / error
     # Without any spread an exchange is as extreme as can be; where there is no effect either it says nothing.
     null = np.where(known[1:], ratio[1:], np.where(effect[1:] == 0, 0.0, np.copysign(np.inf, effect[1:])))
-    return Tested(effect[0], error[0], ratio[0], null)
+    twins = np.isclose(drawn, drawn[0]).all(axis=1) | np.isclose(drawn, -drawn[0]).all(axis=1)
+    return Tested(effect[0], error[0], ratio[0], null, float(twins.mean()))
 
 
 def _orders(inner: Floats, n: int, rng: np.random.Generator) -> Floats:

@@ -135,7 +135,7 @@ def group_test(
     way = _exchange(used, exchange)
     others = [d for d in values.dims if d != SESSION]
     table = values.transpose(SESSION, *others).to_numpy().reshape(values.sizes[SESSION], -1).astype(np.float64)
-    found, draws = _tested(table[used.rows], used, way, n_permutations, seed)
+    found, draws, least = _tested(table[used.rows], used, way, n_permutations, seed)
     shape = [values.sizes[d] for d in others]
     coords = values.isel({SESSION: 0}, drop=True).coords
     data = xr.Dataset(
@@ -149,7 +149,7 @@ def group_test(
         exchange=way,
         block=block,
         n_permutations=draws,
-        least_p_value=1 / (draws + 1),
+        least_p_value=least,
         random_state=seed,
     )
 
@@ -187,13 +187,13 @@ def _exchange(design: Design, exchange: Exchange) -> str:
     return way
 
 
-def _tested(y: Floats, design: Design, way: str, n: int, seed: int) -> tuple[dict[str, Floats], int]:
-    """All variables, those with the same sessions together."""
+def _tested(y: Floats, design: Design, way: str, n: int, seed: int) -> tuple[dict[str, Floats], int, float]:
+    """All variables, those with the same sessions together; how many exchanges, and the smallest p-value of these."""
     names = [k for k in _ABOUT if n or k not in ("effect_low", "effect_high", "p_value", "q_value")]
     out = {name: np.full(y.shape[1], np.nan) for name in names}
     known = ~np.isnan(y)
     patterns, of = np.unique(known, axis=1, return_inverse=True)
-    draws = 0
+    draws, least = 0, 1.0
     for k in range(patterns.shape[1]):
         rows = patterns[:, k]
         x, block = design.x[rows], np.unique(design.block[rows], return_inverse=True)[1]
@@ -204,14 +204,14 @@ def _tested(y: Floats, design: Design, way: str, n: int, seed: int) -> tuple[dic
         for part in np.split(columns, range(_COLUMNS, columns.size, _COLUMNS)):
             values = y[np.ix_(rows, part)]
             one = _exchanged(values, x, block, way, n, seed)
-            draws = max(draws, one.null.shape[0])
+            draws, least = max(draws, one.null.shape[0]), min(least, one.least)
             for name, numbers in (_permuted(one) if n else _plain(one)).items():
                 out[name][part] = numbers
             for name, numbers in _mixed(values, x, block, design.varies).items():
                 out[name][part] = numbers
     if n:
         out["q_value"] = q_value(out["p_value"])
-    return out, draws
+    return out, draws, least
 
 
 def _exchanged(y: Floats, x: Floats, block: Ints, way: str, n: int, seed: int) -> Tested:

@@ -152,7 +152,9 @@ def match_sessions(
         if name in data:
             data[f"consensus_{name}"] = _mean_over_animals(data[name])
     told = "the reference" if reference is not None else "the other animals" if block == ANIMAL else "other sessions"
-    return data.assign_attrs(kind=kind, similarity_to=told, n_null=n_null, random_state=seed)
+    made_by = {str(unit.attrs["estimator"]) for unit in units.values() if "estimator" in unit.attrs}
+    about = {"estimator": made_by.pop()} if len(made_by) == 1 else {}  # what is cited
+    return data.assign_attrs(about, kind=kind, similarity_to=told, n_null=n_null, random_state=seed)
 
 
 def _check(kind: str, number: int | None, block: str, n_null: int) -> None:

@@ -52,7 +52,7 @@ def test_its_p_value_counts_every_exchange_of_animals():
     own = np.abs(stats.ttest_ind(of[::2], of[1::2], equal_var=False).statistic)
     np.testing.assert_allclose(found.p_value, (np.array(sizes) >= own - 1e-9).mean(0))
     assert found.attrs["n_permutations"] == 69
-    assert found.attrs["least_p_value"] == pytest.approx(1 / 70)
+    assert found.attrs["least_p_value"] == pytest.approx(2 / 70)
     np.testing.assert_allclose(found.q_value, q_value(found.p_value))
 
 
@@ -249,3 +249,12 @@ def test_bad_designs_are_told(design, more, message):
 def test_bad_values_are_told(change, message):
     with pytest.raises(InputError, match=message):
         group_test(change(values(15)), DRUG)
+
+
+def test_the_least_p_value_is_that_of_an_effect_which_no_exchange_exceeds():
+    names = [f"worm{k}" for k in range(6)]
+    clear = xr.DataArray(10.0 + np.arange(6.0), dims="session", coords={"session": names})
+    signs = group_test(clear)
+    assert float(signs.p_value) == signs.attrs["least_p_value"] == 2 / 2**6
+    unequal = group_test(clear.assign_coords(dose=("session", [0.0, 0.0, 1.0, 1.0, 1.0, 1.0])), "dose")
+    assert unequal.attrs["least_p_value"] == 1 / 15
