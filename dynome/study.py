@@ -188,7 +188,7 @@ def session_values(phenotype: xr.Dataset | xr.DataTree, name: str, sessions: Seq
     Raises
     ------
     InputError
-        If there is no such variable, or it holds neither numbers nor strings.
+        If there is no such variable, it holds neither numbers nor strings, or `phenotype` is something else.
 
     Examples
     --------
@@ -198,6 +198,11 @@ def session_values(phenotype: xr.Dataset | xr.DataTree, name: str, sessions: Seq
     """
     if isinstance(phenotype, xr.DataTree):
         phenotype = phenotype.children.get(schema.PHENOTYPE, phenotype).to_dataset(inherit=False)
+    if not isinstance(phenotype, xr.Dataset):
+        raise InputError(
+            f"phenotype must be a Dataset, or a study that has one, got {phenotype!r:.80}; "
+            "dynome.store.open opens a stored study"
+        )
     if name not in phenotype.data_vars:
         raise InputError(f"the phenotype has no {name!r}, it has {listed([str(n) for n in phenotype.data_vars])}")
     variable = phenotype[name]

@@ -153,6 +153,34 @@ def test_wrong_calls_and_errors_in_plain_words(analyze):
     assert "Traceback" not in missing.stderr + unknown.stderr + nobody.stderr
 
 
+def test_the_message_of_a_failed_session_tells_what_was_wrong_and_not_only_what_could_not_be_done(analyze):
+    done = analyze("study.zarr", "--method", "spread", "--set", "spread.scale=-1")
+    assert done.returncode == 3
+    assert "failed: spread: worm0: InputError: cannot spread: scale must be positive, got -1" in done.stderr
+
+
+def test_settings_that_no_session_could_have_are_told_at_once_and_leave_nothing_behind(analyze):
+    done = analyze("study.zarr", "--method", "spread", "--memory", "lots", "--threads", 0, "--retries", -1)
+    assert done.returncode == 1
+    for told in ("threads must be a whole number, at least 1, got 0", "retries must be", "such as \"2GB\", got 'lots'"):
+        assert told in done.stderr
+    assert analyze("study.zarr", "--method", "spread").returncode == 0, "no --resume is asked for"
+
+
+def test_a_report_that_could_not_be_written_is_told_before_anything_is_computed(analyze):
+    done = analyze("study.zarr", "--method", "spread", "--report", "absent/report.html")
+    assert done.returncode == 1
+    assert "there is no folder" in done.stderr
+    assert not Path("results.zarr").exists()
+
+
+def test_an_output_that_is_a_file_is_called_one(analyze):
+    Path("notes.txt").write_text("mine")
+    done = analyze("study.zarr", "--method", "spread", "--out", "notes.txt")
+    assert done.returncode == 1
+    assert "notes.txt is a file; choose another out" in done.stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals for other processes")
 @pytest.mark.parametrize(("number", "code", "told"), [
     (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"),

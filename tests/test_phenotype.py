@@ -86,3 +86,8 @@ def test_a_path_is_no_phenotype() -> None:
             SchemaError, match=r"must be a Dataset or a DataFrame, found a \w+; read a table with pd\.read"
         ):
             study.build(SCANS, phenotype=path)  # type: ignore[arg-type]
+
+
+def test_the_path_of_a_study_is_not_taken_for_its_phenotype() -> None:
+    with pytest.raises(InputError, match=r"phenotype must be a Dataset.*got 'study.zarr'; dynome.store.open opens"):
+        study.session_values("study.zarr", "age", ["ann"])  # type: ignore[arg-type]

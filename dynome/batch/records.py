@@ -65,6 +65,11 @@ class Record(NamedTuple):
     warnings: list[str] = []  # noqa: RUF012  (never changed in place)
     error: dict[str, str] = {}  # noqa: RUF012
 
+    def __repr__(self) -> str:
+        """What became of the session; the traceback is in `error`."""
+        why = f", {self.error.get('type')}: {self.error.get('message')}" if self.error else ""
+        return f"<Record of {self.session!r}: {self.status}{why}>"
+
 
 def file_name(session: str) -> str:
     """Name of a session for files: nothing in it leads elsewhere, and two sessions never share one.

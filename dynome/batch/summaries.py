@@ -13,6 +13,7 @@ from dynome.errors import InputError, listed
 
 OUTLIER = 3.5
 _MAD_TO_SD = 0.6745  # of a normal distribution
+_OF_THE_RUN = ("seconds", "random_state")  # attributes that say nothing of a session
 
 
 def summarize(results: Mapping[str, Any], variables: Sequence[str] | None = None) -> xr.Dataset:
@@ -24,7 +25,8 @@ def summarize(results: Mapping[str, Any], variables: Sequence[str] | None = None
         Session (``"animal"`` or ``"animal/session"``) to Dataset, DataArray, DataTree or fitted estimator, such as
         `BatchResults`.
     variables : list of str or None
-        Names of variables or numeric attributes, those in a group of a tree as ``"group/name"``; None is all numbers.
+        Names of variables or numeric attributes, those in a group of a tree as ``"group/name"``; None is all numbers
+        but the attributes ``seconds`` and ``random_state``, which tell of the run and not of the session.
 
     Returns
     -------
@@ -59,7 +61,9 @@ def summarize(results: Mapping[str, Any], variables: Sequence[str] | None = None
         raise InputError("there are no results to summarise; results.failed tells why")
     rows = [_numbers(results[session]) for session in sessions]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    if variables is not None:
+    if variables is None:
+        names = [name for name in names if name not in _OF_THE_RUN]
+    else:
         if unknown := [v for v in variables if v not in names]:
             raise InputError(f"no session has numbers called {listed(unknown)}, there are {listed(names, 20)}")
         names = list(variables)

@@ -30,7 +30,7 @@ def texts_behind(obj: Any) -> Iterator[str]:
 
     Parameters
     ----------
-    obj : estimator, class, function, Dataset, DataArray, DataTree, batch results, path or str
+    obj : estimator, class, function, Dataset, DataArray, DataTree, batch results, Analysis, path or str
         As `dynome.cite` takes it.
 
     Yields
@@ -47,6 +47,9 @@ def texts_behind(obj: Any) -> Iterator[str]:
         yield from _by_name(os.fspath(obj))
     elif isinstance(obj, BatchResults):
         yield from _of_batch(obj)
+    elif isinstance(obj, import_module("dynome.pipelines").Analysis):
+        for results in obj.results.values():
+            yield from _of_batch(results)
     elif isinstance(obj, Estimator):
         yield from _documented(type(obj))
         for value in obj.get_params(deep=False).values():
@@ -65,8 +68,8 @@ def texts_behind(obj: Any) -> Iterator[str]:
         yield from _documented(obj)
     else:
         raise InputError(
-            "cite takes estimators, functions, data sets and results (xarray objects, or paths of stores); "
-            f"got {type(obj).__name__}"
+            "cite takes estimators, functions, data sets and results (xarray objects, batches, analyses, or "
+            f"their paths); got {type(obj).__name__}"
         )
 
 

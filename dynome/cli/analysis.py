@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -69,6 +70,8 @@ def analyze(
         return
     if study is None:
         raise typer.BadParameter("expected a study", param_hint="STUDY")
+    if report is not None and not report.absolute().parent.is_dir():
+        raise InputError(f"there is no folder {report.absolute().parent} for the report; make it first")
     asked: dict[str, Any] = {"parameters": _parameters(parameters, settings), "only": session, "random_state": seed}
     if dry_run:
         with progress.show():
@@ -187,6 +190,6 @@ def _tell(done: Analysis) -> None:
         typer.secho(f"{name}: could not begin: {reason}", fg="red", err=True)
     for name, records in done.failed.items():
         for session, record in records.items():
-            message = record.error["message"].splitlines()[0]
+            message = shorten(record.error["message"].replace("\n  - ", " "), 300, placeholder=" ...")
             typer.secho(f"failed: {name}: {session}: {record.error['type']}: {message}", fg="red", err=True)
     typer.secho(f"results: {done.path}   (dynome.pipelines.open_analysis reads it)", fg="green")

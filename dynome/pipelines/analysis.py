@@ -105,11 +105,11 @@ def run_analysis(
     folder = made_folder(out, resume=resume)
     with exclusive(folder):
         remove_remnants(folder, folder / group_results.FOLDER, folder / shared_models.FOLDER)
-        path = stored_path(study, folder)
         settings = settings_of(
             folder, methods=methods, parameters=parameters, only=only,
             threads=threads, memory=memory, retries=retries, random_state=random_state,
         )  # fmt: skip
+        path = stored_path(study, folder)
         with progress.task("looking at the sessions"):
             plan = planned(path, folder, settings)
         _run(plan, settings, folder, client=client, n_workers=n_workers, on_error=on_error)
@@ -134,6 +134,8 @@ def made_folder(out: str | os.PathLike[str], *, resume: bool) -> Path:
         If it cannot be made, or holds something else.
     """
     folder = Path(out).absolute()
+    if folder.is_file():
+        raise BatchError(f"{folder} is a file; choose another out, such as results.zarr")
     try:
         folder.mkdir(exist_ok=True)
         there = {path.name for path in folder.iterdir() if not is_remnant(path)} - {LOCK}

@@ -35,6 +35,11 @@ class Analysis(NamedTuple):
     groups: dict[str, xr.Dataset]
     provenance: dict[str, Any]
 
+    def __repr__(self) -> str:
+        """What is there, in a line for each method."""
+        told = "".join(f"\n  {name}: {len(r)} done, {len(r.failed)} failed" for name, r in self.results.items())
+        return f"<Analysis at {self.path}>{told}"
+
     @property
     def failed(self) -> dict[str, dict[str, Record]]:
         """Method to the records of its sessions that failed; ``record.error`` has type, message and traceback."""

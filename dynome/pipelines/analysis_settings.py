@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from dynome import seeds
 from dynome.batch.content import plain_parameters
-from dynome.errors import InputError, listed
+from dynome.batch.limits import bytes_of
+from dynome.errors import InputError, Problems, listed
 from dynome.pipelines.methods import METHODS, Method
 from dynome.pipelines.parameter_files import ANALYSIS, known_parameters, parameters_of
 from dynome.pipelines.provenance import FILE, read_provenance
@@ -76,7 +77,7 @@ def settings_of(
     Raises
     ------
     InputError
-        If a method or a parameter is unknown.
+        If a method or a parameter is unknown, or no session can be computed so.
     StoreError
         If what an earlier run left is damaged.
     """
@@ -84,6 +85,7 @@ def settings_of(
     named = checked_methods(methods) or checked_methods(former.get("methods"))
     told = parameters_of(parameters) if parameters is not None else {}
     shared = {**former, **told.pop(ANALYSIS, {}), **{name: value for name, value in given.items() if value is not None}}
+    _check(shared)
     patterns = [only] if isinstance(only, str) else only
     return Settings(
         methods=named,
@@ -94,6 +96,20 @@ def settings_of(
         memory=shared.get("memory"),
         retries=shared.get("retries", 1),
     )
+
+
+def _check(shared: Mapping[str, Any]) -> None:
+    """Refuse what no session could be computed with, all at once, before anything is written."""
+    problems = Problems("the settings of the analysis cannot be used")
+    for name, least in (("threads", 1), ("retries", 0)):
+        value = shared.get(name, least)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            problems.add(f"{name} must be a whole number, at least {least}, got {value!r}")
+    try:
+        bytes_of(shared.get("memory"))
+    except InputError as error:
+        problems.add(str(error))
+    problems.raise_if_any(InputError)
 
 
 def _merged(former: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -123,7 +123,7 @@ def connectome_forecast(
         n_bootstrap=200,
         random_state=random_state,
     )
-    attrs = {"nodes_left_out": rec.attrs["nodes_left_out"], "bin_width": rec.attrs["bin_width"]}
+    attrs = {"estimator": _GNN, "nodes_left_out": rec.attrs["nodes_left_out"], "bin_width": rec.attrs["bin_width"]}
     return _described(table).assign_attrs(attrs, not_in_connectome=list(map(str, task.attrs["left_out"])))
 
 

@@ -106,7 +106,8 @@ def masked_autoencoder(
         "change": ((), float(spread[0] / (spread[1] * known.size)), {"units": "1", "long_name": "share of change"}),
     }
     found = xr.Dataset({"embedding": embedding.mean(NODE), "node_embedding": embedding.mean("window")})
-    return found.assign(numbers).assign_attrs(nodes_left_out=recording.sizes[NODE] - known.size)
+    left_out = recording.sizes[NODE] - known.size
+    return found.assign(numbers).assign_attrs(estimator=type(fitted).__name__, nodes_left_out=left_out)
 
 
 def pretrain_masked_autoencoder(

@@ -66,3 +66,9 @@ def test_what_cannot_be_joined_is_told():
         batch.summarize({})
     with pytest.raises(InputError, match="no session has numbers called 'fits'"):
         batch.summarize({"a": one}, variables=["fits"])
+
+
+def test_what_tells_of_the_run_is_no_number_of_the_session_unless_asked_for():
+    results = {f"worm{k}": xr.Dataset({"fit": 1.0 + k}, attrs={"seconds": 9.0**k, "random_state": k}) for k in range(4)}
+    assert batch.summarize(results).quantity.to_numpy().tolist() == ["fit"]
+    assert batch.summarize(results, ["seconds"]).value.to_numpy().ravel().tolist() == [1.0, 9.0, 81.0, 729.0]

@@ -123,6 +123,19 @@ def test_a_batch_leads_to_its_function_its_data_and_its_results(tmp_path):
     assert keys(dy.cite(results)) == keys(dy.cite(tmp_path / "out")) == {"dynome", "cook2019", "vidaurre2017"}
 
 
+def test_an_analysis_is_cited_by_its_folder_as_it_is_by_itself_and_by_its_results(tmp_path):
+    made = dy.datasets.make_dynamic_communities(n_animals=2, n_nodes=12, n_communities=2, n_times=200, random_state=0)
+    quick = {"dynamic-connectome": {"rank": 2, "n_null": 0, "n_permutations": 20, "n_restarts": 1}}
+    done = dy.pipelines.run_analysis(made, "dynamic-connectome", out=tmp_path / "out", parameters=quick, random_state=0)
+    papers = {"dynome", "dyballa2024"}
+    assert papers <= keys(dy.cite(tmp_path / "out")) == keys(dy.cite(done))
+    assert papers <= keys(dy.cite(done.results["dynamic-connectome"]["animal_1"]))
+    assert papers <= keys(dy.cite(done.groups["dynamic-connectome"])), "what sessions share knows its method as well"
+    assert papers <= keys(dy.cite(tmp_path / "out" / "group" / "dynamic-connectome.zarr"))
+    assert "1 done" not in repr(done)
+    assert "dynamic-connectome: 2 done, 0 failed" in repr(done)
+
+
 def test_a_connectome_is_cited_by_its_own_paper_and_the_function_by_all_of_them():
     one = dy.datasets.load_celegans_connectome("white1986")
     assert keys(dy.cite(one)) == {"dynome", "white1986"}

@@ -34,6 +34,8 @@ def spread(recording: xr.Dataset, *, session: str = "", scale: float = 1.0, bad:
     """Spread of the nodes."""
     if session and session == bad:
         raise InputError(f"{session} is bad, as was asked for")
+    if scale < 0:
+        raise InputError(f"cannot spread:\n  - scale must be positive, got {scale}")
     return xr.Dataset({"mean_spread": ((), scale * float(recording.activity.std()), {"units": "1"})})
 
 

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 from sklearn.metrics import adjusted_rand_score
 
-from dynome import datasets, inference, schema, store, study
+from dynome import cite, datasets, inference, schema, store, study
+from dynome.citations.bibliography import identifiers
 from dynome.errors import InputError, StoreError
 from dynome.pipelines import (
     METHODS,
@@ -90,6 +91,12 @@ def test_results_hold_their_numbers_and_can_be_stored(name, tmp_path):
         assert "units" in found[quantity].attrs
     again = store.open(store.save(found, tmp_path / "one.zarr"))
     xr.testing.assert_identical(again.load(), found)
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_a_result_alone_tells_which_papers_stand_behind_it(name):
+    own = set(identifiers(" ".join(METHODS[name].references)))
+    assert own <= set(identifiers(cite(result(name)).replace("eprint = {", "arXiv:"))), own
 
 
 def test_planted_groups_are_found_in_one_animal():

@@ -137,6 +137,13 @@ def _traces(frame: pd.DataFrame, rows: list[str] | None, names: dict[int, str], 
     rows = None if names.get(0) in asked.drop else rows
     found = roles.take(frame, names, asked)
     held = tables.numbers(frame, names)
+    if flags := [
+        str(names.get(int(k), k)) for k, dtype in zip(held.columns, held.dtypes, strict=True) if dtype.kind == "b"
+    ]:
+        raise FormatError(
+            f"every column is a node unless you say otherwise, and {listed(flags)} hold True and False; keep them "
+            f'beside the traces with covariates={{"{flags[0]}": "1"}}, or leave them out with drop={flags[:1]}'
+        )
     if rows is None:
         roles.refuse_counting(held, names)
     columns = [names[int(k)] for k in held.columns] if names else None

@@ -426,3 +426,12 @@ def test_resting_bold_of_patients_reads_as_regions_by_volumes(data_dir):
     )
     assert len(found.children) == 20
     assert found["sub-001/ses-2"].sizes == {"node": 419, "time": 234}
+
+
+def test_flags_among_the_traces_are_named_with_what_to_do(tmp_path):
+    path = tmp_path / "worm.csv"
+    path.write_text("time,AVAL,AVAR,reversal\n0.0,0.1,0.2,True\n0.5,0.3,0.1,False\n1.0,0.2,0.2,False\n")
+    with pytest.raises(FormatError, match=r"'reversal' hold True and False; .*covariates=.*drop=\['reversal'\]"):
+        read(path)
+    assert read(path, drop=["reversal"]).node.to_numpy().tolist() == ["AVAL", "AVAR"]
+    assert read(path, covariates={"reversal": "1"}).reversal.to_numpy().tolist() == [True, False, False]
