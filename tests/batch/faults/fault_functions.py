@@ -52,11 +52,6 @@ def scheduler_within(recording: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(attrs={"scheduler": f"{scheduler.__module__}.{scheduler.__qualname__}"})
 
 
-def use(folder: str) -> None:
-    """Tell a process that runs already where its orders lie."""
-    os.environ[FOLDER] = folder
-
-
 def obey(session: str) -> None:
     """Leave a trace of this call, then do what the order for this session says."""
     folder = Path(os.environ[FOLDER])

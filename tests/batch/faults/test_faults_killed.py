@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 
+import dask
 import fault_functions
 import numpy as np
 import pytest
@@ -38,17 +39,27 @@ WHERE = {kind: {"client": kind, "n_workers": 2} for kind in ("processes",)} | {"
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory):
+def orders_link(tmp_path_factory):
+    """Where the workers look for orders: a link to the folder of the test that runs."""
+    return tmp_path_factory.mktemp("orders") / "faults"
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory, orders_link):
     """Two worker processes with a nanny each, which starts another worker in place of a dead one."""
     distributed = pytest.importorskip("distributed")
-    with pytest.MonkeyPatch.context() as patch:
+    method = {"distributed.worker.multiprocessing-method": "forkserver"}  # workers need not import all libraries anew
+    with dask.config.set(method), pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.path.dirname(__file__), prepend=os.pathsep)
+        ready = ["distributed", "dynome.batch.tasks", "fault_functions"]
+        distributed.utils.get_mp_context().set_forkserver_preload(ready)
         cluster = distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",  # None is 8787, and two runs at once would want it
             local_directory=tmp_path_factory.mktemp("spill"),
             silence_logs="CRITICAL",
+            env={fault_functions.FOLDER: str(orders_link)},
         )
         cluster.scheduler.allowed_failures = 0  # else every attempt may kill four workers
         with cluster, distributed.Client(cluster) as client:
@@ -56,9 +67,10 @@ def workers(tmp_path_factory):
 
 
 @pytest.fixture
-def cluster_faults(workers, faults):
-    """Workers that started before the test learn where its orders lie."""
-    workers.run(fault_functions.use, str(faults))
+def cluster_faults(workers, orders_link, faults):
+    """Workers, those in place of dead ones too, find the orders of this test."""
+    orders_link.unlink(missing_ok=True)
+    orders_link.symlink_to(faults)
     return faults
 
 
