@@ -6,7 +6,7 @@ crossing edges of Pedigo et al. [2]_.
 References
 ----------
 .. [1] Vogelstein et al., PLoS ONE 2015, doi:10.1371/journal.pone.0121002.
-.. [2] Pedigo et al., Network Neuroscience 2022, doi:10.1162/netn_a_00287.
+.. [2] Pedigo et al., Network Neuroscience 2023, doi:10.1162/netn_a_00287.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def match_sides(
 
     References
     ----------
-    .. [1] Pedigo et al., Network Neuroscience 2022, doi:10.1162/netn_a_00287.
+    .. [1] Pedigo et al., Network Neuroscience 2023, doi:10.1162/netn_a_00287.
 
     Examples
     --------
