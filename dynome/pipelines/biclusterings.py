@@ -9,6 +9,7 @@ import xarray as xr
 
 from dynome import dynamics, inference, seeds
 from dynome.errors import InputError
+from dynome.pipelines.bin_limits import at_most
 from dynome.pipelines.session_inputs import (
     Auto,
     binned,
@@ -30,12 +31,13 @@ def bicluster(
     n_states: int = 4,
     observation: Literal["auto", "negative_binomial", "poisson", "bernoulli", "gaussian"] = "auto",
     bin_width: float | Auto = "auto",
+    max_bins: int = 300,
     nodes: tuple[str, ...] = (),
-    max_nodes: int = 60,
+    max_nodes: int = 30,
     held_out: float = 0.02,
     n_chains: int = 2,
-    n_tune: int = 40,
-    n_draws: int = 40,
+    n_tune: int = 30,
+    n_draws: int = 50,
 ) -> xr.Dataset:
     """Clusters of nodes and states of bins of one session, from short chains.
 
@@ -51,7 +53,11 @@ def bicluster(
     observation : str
         ``"auto"`` is negative binomial for spike counts and Gaussian for activity.
     bin_width : float or "auto"
-        Seconds of a bin. ``"auto"`` is the recording's own interval, at least 50 ms for spike counts.
+        Seconds of a bin. ``"auto"`` is the recording's own interval, at least 50 ms for spike counts, and wider where
+        there would be more than `max_bins`.
+    max_bins : int
+        Bins that are looked at if `bin_width` is ``"auto"``. Where trials are too short for wider bins, evenly spaced
+        trials are taken, and ``attrs["trials_left_out"]`` counts the others.
     nodes, max_nodes
         As in `switching_glm`.
     held_out : float
@@ -98,7 +104,7 @@ def bicluster(
     if reason := unsuitable(recording, _LEAST_BINS):
         raise InputError(f"no bi-clustering can be made: the session {reason}")
     rec, variable = binned(recording, bin_width, _SPIKE_BIN)
-    rec = chosen_nodes(rec, variable, max_nodes, nodes)
+    rec = chosen_nodes(at_most(rec, max_bins) if bin_width == "auto" else rec, variable, max_nodes, nodes)
     values = rec[variable].transpose(TIME, NODE)
     if variable == ACTIVITY:
         values = dynamics.standardize(values)
@@ -123,9 +129,8 @@ def bicluster(
     found: xr.Dataset = model.results_["clustering"].to_dataset().drop_vars("state_similarity", errors="ignore")
     found = found.drop_dims([d for d in (f"other_{TIME}", "other_bin") if d in found.dims])
     found = found.assign(_numbers(model.results_, gain))
-    return found.assign_attrs(
-        attrs, nodes_left_out=rec.attrs["nodes_left_out"], bin_width=rec.attrs["bin_width"]
-    )
+    told = ("nodes_left_out", "trials_left_out", "bin_width")
+    return found.assign_attrs(attrs, **{name: rec.attrs[name] for name in told if name in rec.attrs})
 
 
 def why_no_biclustering(recording: xr.Dataset, _connectome: xr.Dataset | None = None) -> str:

@@ -10,11 +10,12 @@ import xarray as xr
 from dynome import dynamics
 from dynome.pipelines.session_inputs import (
     Auto,
+    chosen_nodes,
     continuous_activity,
     longest_stretch,
     unsuitable,
 )
-from dynome.schema import NODE, TIME
+from dynome.schema import ACTIVITY, NODE, TIME
 
 _LEAST_WINDOWS = 8  # of one stretch, below which a course over time says nothing
 _SMOOTH, _WINDOW = 1.0, 4.0  # seconds, of fast recordings
@@ -34,6 +35,8 @@ def dynamic_connectome(
     before: float = 8.0,
     after: float = 12.0,
     min_duration: float = 2.0,
+    nodes: tuple[str, ...] = (),
+    max_nodes: int = 200,
     n_restarts: int = 3,
     n_null: int = 20,
     n_permutations: int = 500,
@@ -63,8 +66,14 @@ def dynamic_connectome(
         Seconds around an event.
     min_duration : float
         Seconds: shorter intervals are dropped.
-    n_restarts, n_null, n_permutations : int
-        As in `DynamicConnectome`.
+    nodes, max_nodes
+        As in `switching_glm`. Time and memory grow with pairs of nodes.
+    n_restarts : int
+        Starts of the factorisation.
+    n_null : int
+        Recordings with shifted traces against which motifs are tested: 0 for no test, else at least 20.
+    n_permutations : int
+        Draws of the test of motifs against epochs.
 
     Returns
     -------
@@ -92,7 +101,7 @@ def dynamic_connectome(
     >>> found.sizes["component"], int(found.motifs_above_chance)
     (2, 2)
     """
-    rec = continuous_activity(recording, spike_bin)
+    rec = chosen_nodes(continuous_activity(recording, spike_bin), ACTIVITY, max_nodes, nodes)
     step = dynamics.sampling_interval(rec)
     model = dynamics.DynamicConnectome(
         rank,

@@ -209,8 +209,10 @@ def chosen_nodes(recording: xr.Dataset, variable: str, most: int, named: tuple[s
     Raises
     ------
     InputError
-        If it has less than two of `named`.
+        If it has less than two of `named`, or `most` is less than two.
     """
+    if most < 2:
+        raise InputError(f"max_nodes must be at least 2, got {most!r}")
     labels = recording[NODE].to_numpy()
     if len(named):
         place = np.flatnonzero(np.isin(labels, np.asarray(named, dtype=np.str_)))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from dynome import schema
 from dynome.errors import InputError
+from dynome.pipelines.bin_limits import at_most
 from dynome.pipelines.session_inputs import (
     binned,
     chosen_nodes,
@@ -59,7 +60,9 @@ def test_a_bin_lies_at_the_middle_of_its_samples_and_keeps_their_spikes():
 
 def test_bins_of_one_sample_are_the_recording():
     rec = spikes()
-    assert in_bins(rec, 0.001) is rec
+    found = in_bins(rec, 0.001)
+    assert found.attrs["bin_width"] == pytest.approx(0.01)
+    xr.testing.assert_equal(found, rec)
 
 
 def test_a_gap_of_the_clock_begins_a_new_stretch():
@@ -114,6 +117,11 @@ def test_of_spiking_nodes_the_most_active_are_kept():
     assert found.attrs["nodes_left_out"] == 1
 
 
+def test_one_node_is_too_few_to_choose():
+    with pytest.raises(InputError, match="max_nodes must be at least 2, got 1"):
+        chosen_nodes(calcium(), "activity", 1, ())
+
+
 def test_named_nodes_are_taken_and_one_alone_is_too_few():
     rec = calcium()
     assert chosen_nodes(rec, "activity", 2, ["n3", "n0", "other"]).node.to_numpy().tolist() == ["n0", "n3"]
@@ -148,3 +156,29 @@ def test_a_session_that_no_method_can_take_says_why():
 def test_a_bin_has_a_width(width):
     with pytest.raises(InputError, match="bin_width must be a positive number"):
         binned(calcium(), width, 0.02)
+
+
+def test_many_bins_become_fewer_and_wider_ones():
+    found = at_most(binned(calcium(n_time=330), "auto", 0.02)[0], 100)
+    assert found.sizes["time"] == 82
+    assert found.attrs["bin_width"] == pytest.approx(4 * 0.5)
+    assert found.attrs["trials_left_out"] == 0
+    np.testing.assert_allclose(found.activity[0], calcium(n_time=330).activity[:4].mean("time"))
+
+
+def test_of_many_short_trials_some_are_taken_whole():
+    clock = (np.arange(12) * 0.05 + 2 * np.arange(40)[:, None]).ravel()
+    counts = np.random.default_rng(0).poisson(1.0, (clock.size, 3))
+    rec = schema.recording(spike_count=counts, time=clock, node=list("abc"))
+    rec = rec.assign_coords(trial=("time", np.repeat(np.arange(40), 12)))
+    found = at_most(binned(rec, 0.1, 0.05)[0], 60)
+    assert found.trial.to_numpy().tolist() == np.repeat(np.arange(2, 40, 4), 6).tolist()
+    assert found.attrs["trials_left_out"] == 30
+    assert found.attrs["bin_width"] == pytest.approx(0.1)
+    with pytest.raises(InputError, match="max_bins must be at least 50, got 40"):
+        at_most(rec, 40)
+
+
+def test_few_bins_stay_as_they_are():
+    rec = binned(calcium(n_time=90), "auto", 0.02)[0]
+    xr.testing.assert_equal(at_most(rec, 90), rec)

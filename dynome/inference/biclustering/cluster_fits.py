@@ -114,15 +114,18 @@ def fitted(
     """
     own, spread = data._replace(y=data.y[nodes]), dispersion[nodes]
     n_states = statistics.entered.size
-    work = expansion(own, psi, spread)
+    work, curved = expansion(own, psi, spread), data.law != "gaussian"  # whose parabola is the same everywhere
     for _ in range(rounds):
         path = path_given(work, coefficients, statistics, state, data.starts, hyper)
         statistics = expected_statistics(path, state, data.starts, n_states)
-        psi, _ = predicted(path, coefficients)
-        work = expansion(own, psi, spread)
+        if curved:
+            psi, _ = predicted(path, coefficients)
+            work = expansion(own, psi, spread)
         coefficients = coefficients_given(work, path, hyper)
-        psi, variance = predicted(path, coefficients)
-        work = expansion(own, psi, spread)
+        if curved:
+            psi, _ = predicted(path, coefficients)
+            work = expansion(own, psi, spread)
+    psi, variance = predicted(path, coefficients)
     likelihood = log_likelihood(own.y, psi, data.law, spread).sum() - 0.5 * np.vdot(work.precision, variance)
     score = likelihood - divergence(coefficients, hyper).sum() + path_score(path, statistics, data.starts, hyper)
     score += unseen_freedom(*path.mean.shape)
@@ -155,7 +158,7 @@ def node_scores(
     mean = np.column_stack([bias[nodes], np.zeros((nodes.size, hyper.n_factors))])
     found = Coefficients(mean, np.zeros((*mean.shape, mean.shape[1])))
     psi, _ = predicted(path, found)
-    for _ in range(_NODE_ROUNDS):
+    for _ in range(1 if data.law == "gaussian" else _NODE_ROUNDS):  # of a parabola the first step is the last
         found = coefficients_given(expansion(own, psi, spread), path, hyper)
         psi, variance = predicted(path, found)
     work = expansion(own, psi, spread)

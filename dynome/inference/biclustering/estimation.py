@@ -80,6 +80,8 @@ class Biclustering(Estimator):
     coldest : float
         Power of the likelihood at the last rung.
     start : {"data", "prior"}
+        Where chains begin: at what quick fits of the data suggest (fewer of them where `n_tune` is at most 30), or at a
+        draw from the prior.
     out : str, path or None
         Folder for the draws, written as chains run, and checkpoints: `fit` with the same data and settings goes on from
         there. None keeps everything in memory.

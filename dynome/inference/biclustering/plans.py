@@ -22,6 +22,7 @@ from dynome.inference.biclustering.storage import MemoryRecorder, Stats, ZarrRec
 from dynome.inference.biclustering.sweeps import Schedule, sweep
 from dynome.inference.biclustering.tempering import ladder, tempered_sweep
 
+_SHORT = 30  # sweeps of tuning, up to which a brief search for the start does; draws may be added later
 _WIDTH = 10  # bins over which signals are smoothed where nodes are put into a given number of clusters
 
 
@@ -143,7 +144,7 @@ def first_point(rng: np.random.Generator, *, plan: Plan) -> Any:
     if plan.start == "prior":
         point = prior_start(plan.data, plan.hyper, rng)
     else:
-        point = started(plan.data, plan.hyper, rng, n_clusters=plan.n_clusters)
+        point = started(plan.data, plan.hyper, rng, n_clusters=plan.n_clusters, brief=plan.n_tune <= _SHORT)
     if plan.n_clusters is not None and point.latent.shape[1] != plan.n_clusters:
         point = regrouped(point, plan, rng)
     return (point,) * plan.n_temperatures if plan.n_temperatures > 1 else point

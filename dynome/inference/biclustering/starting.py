@@ -49,6 +49,7 @@ def started(
     *,
     n_clusters: int | None = None,
     n_states: Sequence[int] | None = None,
+    brief: bool = False,
 ) -> State:
     """A point that the data suggest.
 
@@ -63,6 +64,8 @@ def started(
         Groups of nodes before merging; None draws a number, about a third of the nodes and at most 30.
     n_states : sequence of int or None
         Numbers of states of the first guesses, one search each; the best is kept. None: 2 to 6, six searches.
+    brief : bool
+        Whether one partition does, for chains that are short themselves.
 
     Returns
     -------
@@ -79,7 +82,8 @@ def started(
     (60, (3, 3))
     """
     with _one_thread():
-        return _started(data, hyper, rng, n_clusters, _STATES if n_states is None else n_states)
+        guesses = _STATES if n_states is None else n_states
+        return _started(data, hyper, rng, n_clusters, guesses, 1 if brief else _PARTITIONS)
 
 
 @contextmanager
@@ -94,11 +98,16 @@ def _one_thread() -> Iterator[None]:
 
 
 def _started(
-    data: Data, hyper: Hyper, rng: np.random.Generator, n_clusters: int | None, n_states: Sequence[int]
+    data: Data,
+    hyper: Hyper,
+    rng: np.random.Generator,
+    n_clusters: int | None,
+    n_states: Sequence[int],
+    n_partitions: int,
 ) -> State:
     apart = hyper._replace(coupled=False)
     few = thinned(data, rng)
-    seen, fits, dispersion = _clusters(few, apart, n_clusters, rng)
+    seen, fits, dispersion = _clusters(few, apart, n_clusters, n_partitions, rng)
     kinds = [min(k, hyper.n_states) for k in n_states]
     if len(kinds) > _RESTARTS and few.y.shape[1] * len(fits) > _LARGE:
         kinds = [kinds[k] for k in rng.choice(len(kinds), _RESTARTS, replace=False)]
@@ -114,7 +123,7 @@ def _started(
 
 
 def _clusters(
-    data: Data, hyper: Hyper, n_clusters: int | None, rng: np.random.Generator
+    data: Data, hyper: Hyper, n_clusters: int | None, n_partitions: int, rng: np.random.Generator
 ) -> tuple[Signals, list[ClusterFit], Array]:
     """Best of a few partitions, each from signals and a number of groups of its own; all bins are in one state.
 
@@ -126,7 +135,7 @@ def _clusters(
         seen = signals(data, _WIDTHS[0])
         dispersion = np.nanmean((data.y - seen.bias[:, None] - seen.deviation) ** 2, axis=1) + 1e-3
     found = []
-    for _ in range(_PARTITIONS if data.y.size <= _MANY else 1):
+    for _ in range(n_partitions if data.y.size <= _MANY else 1):
         seen = signals(data, int(rng.integers(*_WIDTHS)))
         usual = int(np.clip(np.round(n_node / 3 * rng.uniform(0.7, 1.3)), 2, 30))
         label = similar_nodes(seen.deviation, min(n_clusters or usual, n_node))
