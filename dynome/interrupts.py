@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 _came: ContextVar[list[int] | None] = ContextVar("dynome_interrupts", default=None)
+_held: ContextVar[bool] = ContextVar("dynome_interrupts_held", default=False)
 _DEFAULTS: dict[int, Callable[[int, FrameType | None], Any] | signal.Handlers] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
@@ -44,7 +45,8 @@ def noted() -> Iterator[list[int]]:
 
     def note(number: int, _: FrameType | None) -> None:
         came.append(number)
-        raise KeyboardInterrupt
+        if not _held.get() or len(came) > 1:
+            raise KeyboardInterrupt
 
     mine = []
     if threading.current_thread() is threading.main_thread():
@@ -58,6 +60,25 @@ def noted() -> Iterator[list[int]]:
         for number in mine:
             signal.signal(number, _DEFAULTS[number])
         _came.reset(token)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Obey a signal that comes inside the block at its end, where it is noted; a second one at once.
+
+    For what can only be closed once it is whole, such as worker processes that are being started.
+
+    Examples
+    --------
+    >>> with held():
+    ...     pass
+    """
+    token = _held.set(True)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+    check()
 
 
 def check() -> None:

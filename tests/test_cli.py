@@ -200,6 +200,24 @@ def test_a_job_that_ignores_interrupts_goes_on_ignoring_them(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
+def test_what_is_half_started_is_finished_before_a_signal_is_obeyed_and_a_second_one_is_obeyed_at_once():
+    before, steps = signal.signal(signal.SIGINT, signal.default_int_handler), []
+
+    def start(n_signals):
+        with interrupts.noted(), interrupts.held():
+            for _ in range(n_signals):
+                signal.raise_signal(signal.SIGINT)
+            steps.append(n_signals)
+
+    try:
+        for n_signals in (1, 2):
+            with pytest.raises(KeyboardInterrupt):
+                start(n_signals)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert steps == [1]
+
+
 def test_work_that_catches_errors_can_ask_whether_it_was_interrupted():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -11,10 +11,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from dynome import interrupts
 from dynome.batch.records import Record, read_record, write_record
 from dynome.batch.remnants import is_whole
 from dynome.batch.tasks import Task, is_final, run_session
@@ -79,15 +80,13 @@ def local_cluster(n_workers: int, memory: int | None = None) -> Iterator[Any]:
     quiet = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.memory.spill": False,
              "distributed.worker.memory.target": False, "distributed.worker.memory.pause": False,
              "distributed.worker.profile.enabled": False}  # fmt: skip
-    with (
-        dask.config.set(quiet),
-        start.LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=limit, silence_logs=50,
-            dashboard_address="127.0.0.1:0",
-        ) as cluster,
-        start.Client(cluster) as client,
-    ):  # fmt: skip
-        yield client
+    with dask.config.set(quiet), ExitStack() as stack:
+        with interrupts.held():  # half a cluster cannot be closed
+            cluster = stack.enter_context(start.LocalCluster(
+                n_workers=n_workers, threads_per_worker=1, processes=True, memory_limit=limit, silence_logs=50,
+                dashboard_address="127.0.0.1:0",
+            ))  # fmt: skip
+        yield stack.enter_context(start.Client(cluster))
 
 
 def _here(tasks: Sequence[Task], retries: int) -> Iterator[Record]:
