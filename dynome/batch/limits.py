@@ -7,12 +7,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from dynome.errors import InputError
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+_LIBRARIES = ("numba", "torch")  # in this order: when numba starts its threads, OpenMP's number, and torch's, is theirs
 
 _turn = threading.RLock()
 _within = 0  # sessions that this process computes now
@@ -69,6 +75,7 @@ def limited(threads: int, memory: int | None) -> Iterator[None]:
         if _within == 1:
             _set_threads(threads)
         _set_memory(memory)
+    _limit_libraries(threads)  # also where others run: numba's number is each thread's own
     try:
         yield
     finally:
@@ -86,12 +93,42 @@ def _set_threads(threads: int) -> None:
     local = {"scheduler": "synchronous"} if threads == 1 else {"scheduler": "threads", "num_workers": threads}
     _former.enter_context(dask.config.set(local))
     _former.enter_context(threadpool_limits(limits=threads))
-    for name in ("torch", "numba"):
+    watcher = _Watcher(threads)
+    sys.meta_path.insert(0, watcher)
+    _former.callback(sys.meta_path.remove, watcher)
+
+
+def _limit_libraries(threads: int) -> None:
+    for name in _LIBRARIES:
         library: Any = sys.modules.get(name)
         if hasattr(library, "set_num_threads"):
             most = library.config.NUMBA_NUM_THREADS if name == "numba" else threads
             _former.callback(library.set_num_threads, library.get_num_threads())
             library.set_num_threads(min(threads, most))
+
+
+class _Watcher(MetaPathFinder):
+    """Limits a library that the first session of a process imports, so that it computes as all that follow."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.awaited = {*_LIBRARIES}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name not in self.awaited:
+            return None
+        self.awaited.remove(name)  # so that the search that follows passes over us
+        spec = find_spec(name)
+        if spec is None or spec.loader is None:
+            return None
+        run = spec.loader.exec_module
+
+        def run_and_limit(module: ModuleType) -> None:
+            run(module)
+            _limit_libraries(self.threads)
+
+        spec.loader.exec_module = run_and_limit  # type: ignore[method-assign]
+        return spec
 
 
 def _set_memory(memory: int | None) -> None:

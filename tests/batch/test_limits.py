@@ -1,5 +1,7 @@
 """Evidence for the limits of a session: threads and memory, put back afterwards."""
 
+import os
+import subprocess
 import sys
 import threading
 
@@ -66,3 +68,21 @@ def test_amounts_of_memory_are_read_as_they_are_written(number, unit, byte, spac
 def test_what_is_no_amount_of_memory_is_told(odd):
     with pytest.raises(InputError, match="memory must be None or at least a megabyte"):
         bytes_of(odd)
+
+
+def test_libraries_that_the_first_session_imports_are_limited_as_in_all_that_follow():
+    told = """
+from dynome.batch.limits import limited
+with limited(1, None):
+    import torch
+    import numba
+    print(torch.get_num_threads(), numba.get_num_threads())
+print(torch.get_num_threads(), numba.get_num_threads())
+"""
+    free = {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")}
+    run = [sys.executable, "-c", told]
+    found = subprocess.run(
+        run, env={**free, "NUMBA_NUM_THREADS": "3", "OMP_NUM_THREADS": "3"}, capture_output=True, text=True
+    )
+    assert found.stdout.splitlines()[0] == "1 1", found.stderr
+    assert found.stdout.splitlines()[1].endswith(" 3")
