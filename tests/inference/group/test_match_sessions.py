@@ -272,3 +272,11 @@ def test_the_same_seed_gives_the_same_numbers_and_inputs_stay_as_they_were():
 def test_bad_input_is_told(change, arguments, message):
     with pytest.raises(InputError, match=message):
         match_sessions(change(planted(9, [1, 1])), **arguments)
+
+
+def test_what_sessions_share_knows_what_made_them_if_all_were_made_alike():
+    results = planted(0, [1, 1, 1])
+    alike = {name: one.assign_attrs(estimator="NonnegativeCP") for name, one in results.items()}
+    assert match_sessions(alike, n_null=0).attrs["estimator"] == "NonnegativeCP"
+    mixed = {**alike, next(iter(alike)): next(iter(results.values())).assign_attrs(estimator="DynamicConnectome")}
+    assert "estimator" not in match_sessions(mixed, n_null=0).attrs
