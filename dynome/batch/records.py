@@ -166,6 +166,9 @@ def _parsed(content: Mapping[str, Any], session: str) -> Record:
     done = record.status == "done"
     if record.session != session or record.status not in ("done", "failed") or done != bool(record.store):
         raise ValueError("the record contradicts itself")
+    told = {name for name, text in record.error.items() if isinstance(text, str)}
+    if told != {*record.error} or not (done or told >= {"type", "message"}) or (done and told):
+        raise ValueError("the record does not tell what went wrong")
     if not _KEY.fullmatch(record.key):  # it is part of the name of a folder
         raise ValueError("the key is no checksum")
     if done and record.store != f"{file_name(session)}.{record.key[:16]}.zarr":

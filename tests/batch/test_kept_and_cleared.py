@@ -46,6 +46,16 @@ def test_a_batch_from_somebody_else_neither_reads_nor_removes_what_lies_outside(
     assert float(store.open(outside).secret) == 1.0
 
 
+@pytest.mark.parametrize("error", [{}, {"type": "ValueError"}, {"type": "ValueError", "message": 3}])
+def test_a_record_of_a_failure_that_tells_no_error_is_no_record(out, error):
+    record_file = next((out / "records").glob("animal0%2Fs0*"))
+    record = json.loads(record_file.read_text()) | {"status": "failed", "store": "", "error": error}
+    record_file.write_text(json.dumps(record))
+    results = batch.open_results(out)
+    assert results.missing == [SESSION]
+    assert len(results.table) == 1
+
+
 @pytest.mark.parametrize("damage", ["lost", "added"])
 def test_a_result_that_is_no_whole_store_any_more_is_computed_again(stored, out, damage):
     result = result_of(out)
