@@ -26,8 +26,8 @@ def cite(*objects: Any) -> str:
     ----------
     *objects : estimator, class, function, Dataset, DataArray, DataTree, batch results, Analysis, path or str
         Any number of: an estimator, fitted or not; a function or class of dynome; recordings, connectomes, studies
-        and results; what `batch.map_sessions` or `pipelines.run_analysis` returned, or the folder of either; the path of
-        a store; the name of a data set of `list_datasets`; a public name, such as ``"SwitchingGLM"``.
+        and results; what `batch.map_sessions` or `pipelines.run_analysis` returned, or the folder of either; the path
+        of a store; the name of a data set of `list_datasets`; a public name, such as ``"SwitchingGLM"``.
 
     Returns
     -------
