@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -112,6 +113,7 @@ def map_sessions(
     _check(func, client, on_error, retries, threads, n_workers)
     limit, given = bytes_of(memory), dict(parameters or {})
     plain_parameters(given)
+    _check_taken(func, given)
     folder = made_folder(out)
     with exclusive(folder):
         path = stored_path(study, folder)
@@ -154,6 +156,7 @@ def plan_sessions(
         As `map_sessions`.
     """
     _check(func, None, "record", 0, 1, None)
+    _check_taken(func, parameters or {})
     if isinstance(study, xr.DataTree):
         raise InputError("study must be the path of a stored study to be planned for; save it with dynome.store.save")
     stored, folder = Path(study).absolute(), Path(out).absolute()
@@ -172,6 +175,21 @@ def _check(func: Any, client: Any, on_error: str, retries: int, threads: int, n_
             raise InputError(f"{name} must be a whole number, at least {least}, got {value!r}")
     if n_workers is not None and client not in ("threads", "processes"):
         raise InputError('n_workers is for client="threads" or client="processes"; a client has workers of its own')
+
+
+def _check_taken(func: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
+    """Before every session fails of the same."""
+    try:
+        signature = inspect.signature(func)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind("the recording", **{**dict.fromkeys(names_given(func)), **parameters})
+    except TypeError as error:
+        name, takes = getattr(func, "__name__", repr(func)), ", ".join(list(signature.parameters)[1:])
+        raise InputError(
+            f"{name} cannot be called so: {error}; it takes a recording, and {takes or 'no more'}"
+        ) from None
 
 
 def _tasks(

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from dynome import dynamics, inference, seeds
+from dynome import inference, seeds
 from dynome.errors import InputError
 from dynome.pipelines.bin_limits import at_most
 from dynome.pipelines.session_inputs import (
@@ -106,10 +106,12 @@ def bicluster(
     rec, variable = binned(recording, bin_width, _SPIKE_BIN)
     rec = chosen_nodes(at_most(rec, max_bins) if bin_width == "auto" else rec, variable, max_nodes, nodes)
     values = rec[variable].transpose(TIME, NODE)
-    if variable == ACTIVITY:
-        values = dynamics.standardize(values)
     seed = seeds.resolve(random_state)
     hidden = seeds.generator(seed, "held out").random(values.shape) < held_out
+    if variable == ACTIVITY:
+        seen = values.where(~hidden)
+        scale = seen.std(TIME)
+        values = ((values - seen.mean(TIME)) / scale.where(scale > 0, 1.0)).assign_attrs(values.attrs, units="1")
     model = inference.Biclustering(
         n_factors,
         ("gaussian" if variable == ACTIVITY else "negative_binomial") if observation == "auto" else observation,

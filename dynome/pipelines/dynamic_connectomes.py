@@ -80,7 +80,7 @@ def dynamic_connectome(
     Dataset
         ``results_`` of `DynamicConnectome` with one animal, and three numbers: ``motifs_above_chance``,
         ``mean_active_share``, the part of the session in which a motif is active, on average over motifs, and
-        ``largest_overlap``, of any motif with any epoch (NaN where there is no epoch).
+        ``largest_overlap``, of any motif with any epoch, in standard deviations of its course; NaN without any.
 
     Raises
     ------
@@ -155,6 +155,6 @@ def _with_numbers(results: xr.Dataset) -> xr.Dataset:
     numbers = {
         "motifs_above_chance": ((), float(above), {"units": "1", "long_name": "motifs above chance"}),
         "mean_active_share": ((), float(results["active"].mean()), {"units": "1", "long_name": "share of time active"}),
-        "largest_overlap": ((), float(overlap), {"units": "1", "long_name": "largest overlap with an epoch"}),
+        "largest_overlap": ((), float(overlap), {"units": "1", "long_name": "largest overlap with an epoch, in sd"}),
     }
     return results.assign(numbers)

@@ -204,6 +204,7 @@ BAD = {
     "no study": ({"study": "gone.zarr"}, StoreError, "no store at"),
     "a number": ({"study": 3}, InputError, "study must be the path of a stored study or a DataTree, found a int"),
     "no folder": ({"out": "gone/away/out.zarr"}, BatchError, "make its parent"),
+    "misspelt parameter": ({"parameters": {"scal": 1.0}}, InputError, "spread cannot be called so: .*'scal'"),
     "method": ({"func": np.random.default_rng(0).normal}, InputError, "func must be a function, found a method"),
 }
 
