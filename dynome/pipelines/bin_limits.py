@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from dynome.errors import InputError
 from dynome.pipelines.session_inputs import in_bins, stretches
@@ -39,11 +40,19 @@ def at_most(recording: xr.Dataset, most: int) -> xr.Dataset:
     usual = int(np.median(np.diff(stretches(recording))))
     joined = min(-(-recording.sizes[TIME] // most), usual // _LEAST_IN_A_STRETCH)
     if joined > 1:
-        recording = in_bins(recording, joined * float(recording.attrs["bin_width"]))
-    starts = stretches(recording)
-    n = starts.size - 1
-    keep = min(n, max(1, int(n * most / recording.sizes[TIME])))
-    chosen = np.zeros(n, dtype=bool)
-    chosen[np.floor((np.arange(keep) + 0.5) * n / keep).astype(np.int64)] = True
-    kept = recording.isel({TIME: np.repeat(chosen, np.diff(starts))})
-    return kept.assign_attrs(trials_left_out=n - keep)
+        step = float(recording.attrs["bin_width"])
+        recording = in_bins(recording, joined * step, step)
+    lengths = np.diff(stretches(recording))
+    keep = _spaced(lengths, most)
+    kept = recording.isel({TIME: np.repeat(keep, lengths)})
+    return kept.assign_attrs(trials_left_out=int((~keep).sum()))
+
+
+def _spaced(lengths: NDArray[np.int64], most: int) -> NDArray[np.bool_]:
+    """As many evenly spaced trials as have so many bins together, at least one."""
+    for n in range(lengths.size, 0, -1):
+        keep = np.zeros(lengths.size, dtype=bool)
+        keep[np.floor((np.arange(n) + 0.5) * lengths.size / n).astype(np.int64)] = True
+        if lengths[keep].sum() <= most:
+            break
+    return keep

@@ -115,7 +115,7 @@ def stretches(recording: xr.Dataset, *, by_trial: bool = True) -> NDArray[np.int
     return np.append(np.flatnonzero(breaks), clock.size).astype(np.int64)
 
 
-def in_bins(recording: xr.Dataset, width: float) -> xr.Dataset:
+def in_bins(recording: xr.Dataset, width: float, step: float | None = None) -> xr.Dataset:
     """Samples put together into wider bins, none across a gap or a trial.
 
     Parameters
@@ -124,6 +124,8 @@ def in_bins(recording: xr.Dataset, width: float) -> xr.Dataset:
         One session in memory.
     width : float
         Seconds. It is rounded to a whole number of samples, at least one.
+    step : float or None
+        Seconds between samples, where the clock cannot tell; None asks it.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def in_bins(recording: xr.Dataset, width: float) -> xr.Dataset:
     InputError
         If no stretch is as long as a bin.
     """
-    step = dynamics.sampling_interval(recording)
+    step = dynamics.sampling_interval(recording) if step is None else step
     n = max(1, round(width / step))
     if n == 1:
         return recording.assign_attrs(bin_width=step)

@@ -182,3 +182,14 @@ def test_of_many_short_trials_some_are_taken_whole():
 def test_few_bins_stay_as_they_are():
     rec = binned(calcium(n_time=90), "auto", 0.02)[0]
     xr.testing.assert_equal(at_most(rec, 90), rec)
+
+
+def test_bins_of_trials_of_many_lengths_can_be_widened():
+    lengths = np.tile([12, 12, 2], 20)  # bins of a trial; an eighth of the steps are gaps, so that no clock is steady
+    clock = np.concatenate([20.0 * k + 0.1 * np.arange(n) for k, n in enumerate(lengths)])
+    rec = schema.recording(spike_count=np.ones((clock.size, 2), int), time=clock, node=["a", "b"])
+    rec = rec.assign_coords(trial=("time", np.repeat(np.arange(lengths.size), lengths))).assign_attrs(bin_width=0.1)
+    found = at_most(rec, 260)
+    assert found.attrs["bin_width"] == pytest.approx(0.2)
+    assert found.spike_count.to_numpy().tolist() == [[2, 2]] * 260
+    assert 50 < at_most(rec, 100).sizes["time"] <= 100
