@@ -115,7 +115,7 @@ def test_a_cluster_without_workers_yet_grows_when_a_batch_asks_for_them(stored, 
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=0, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=0, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
         cluster.adapt(minimum=0, maximum=2, interval="200ms")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,16 @@ import pytest
 from fault_tools import HERE, make_faults, make_study
 
 from dynome import batch
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ctrl_c_is_heard():
+    """A shell ignores Ctrl-C for what it starts in the background, and so would all processes of these tests."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
